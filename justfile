@@ -1,0 +1,53 @@
+# Every recipe makes and updates .venv by itself; a warm run only compares hashes.
+# Recipes that take arguments leave them to a Python argument parser: just itself knows no `--option value`.
+
+set positional-arguments
+
+python := ".venv/bin/python"
+
+# List the recipes
+_default:
+    @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
+
+# Try it out, nothing to install: photographs in, variants and a contact sheet out
+[no-exit-message]
+demo *FILES: (_sync "run")
+    @{{ python }} -m streams.cli.main demo "$@"
+
+# Run the tests on a real stack of its own; arguments go to pytest
+[no-exit-message]
+test *ARGS: _tools (_sync "dev")
+    @{{ python }} -m infra.local.test "$@"
+
+# Start Kafka, MinIO and the registry on their usual ports (--brokers 3: a cluster of three)
+[no-exit-message]
+up *ARGS: _tools (_sync "run")
+    @{{ python }} -m infra.local.up "$@"
+
+# Stop what `up` started; the data stay (--wipe: remove them too)
+[no-exit-message]
+down *ARGS: (_sync "run")
+    @{{ python }} -m infra.local.down "$@"
+
+# Lint, format, types and layers
+[no-exit-message]
+check: (_sync "dev")
+    @{{ python }} -m infra.local.check
+
+# Run tests/bench/NAME.py (without a name: list them); its last line is one JSON object
+[no-exit-message]
+bench *ARGS: (_sync "dev")
+    @{{ python }} -m infra.local.bench "$@"
+
+# Write the lock files from pyproject.toml (--upgrade: take newer versions)
+[no-exit-message]
+lock *ARGS: (_sync "dev")
+    @{{ python }} -m infra.local.lock "$@"
+
+[no-exit-message]
+_sync SET:
+    @if [ -x {{ python }} ]; then {{ python }} -m infra.local.sync {{ SET }}; else python3 -m infra.local.sync {{ SET }}; fi
+
+[no-exit-message]
+_tools:
+    @if [ -x {{ python }} ]; then {{ python }} -m infra.local.tools; else python3 -m infra.local.tools; fi
