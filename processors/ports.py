@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from processors.inspect import Facts
+    from processors.facts import Facts
     from processors.recipe import Recipe
     from schemas.events import Attributes
 
@@ -30,8 +30,8 @@ class Blob:
 class Store(Protocol):
     """Objects by bucket and key, with S3's semantics: a PUT is atomic, the last one wins, a missing DELETE is fine.
 
-    Every method may raise `schemas.errors.Unavailable` ("store") when the service is down, `Transient` on a passing fault,
-    and `Permanent(OUTPUT_REFUSED)` when the store refuses the key or object for good.
+    Every method may raise `schemas.errors.Unavailable` ("store") when the service is down, `Transient` on a passing
+    fault, and `Permanent(OUTPUT_REFUSED)` when the store refuses the key or object for good.
     """
 
     def fetch(self, bucket: str, key: str, *, limit: int, version_id: str | None = None) -> Blob | None:
