@@ -1,0 +1,50 @@
+"""What a client is made of, as one value that the composition root fills in; nothing here reads the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from schemas.codec import Codec
+    from schemas.topics import Topics
+    from streams.client.ports import ObjectStore
+
+
+def utc_now() -> datetime:
+    """Return the time, timezone-aware."""
+    return datetime.now(UTC)
+
+
+def anywhere(tenant: str, bucket: str, key: str) -> None:  # noqa: ARG001 - the signature of a source check
+    """Allow every source; the workers have the last word anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Ready parts of publishers, subscribers, waiters and the helpers. One value serves any number of them."""
+
+    kafka: Mapping[str, Any]
+    """librdkafka properties of the connection: ``bootstrap.servers``, security. What the protocol owns is overridden."""
+    codec: Codec
+    topics: Topics
+    store: Callable[[], ObjectStore]
+    """Makes the store when it is first needed: a subscriber has no use for one, nor for its credentials."""
+    upload_bucket: str = "uploads"
+    bucket: str = "darkroom"
+    """Where variants, manifests and ``current.json`` are."""
+    recipe: str = "web"
+    """The recipe of uploads that name none."""
+    region: str = ""
+    max_upload_bytes: int = 100_000_000
+    """Larger originals are refused before they are uploaded: the worker would answer ``too_large``."""
+    check_source: Callable[[str, str, str], None] = anywhere
+    """Called with tenant, bucket and key of an object already in a bucket; raises `Permanent(SOURCE_NOT_ALLOWED)`."""
+    timeout_s: float = 5.0
+    """How long a first answer of a broker may take before `Unavailable` says which address was tried."""
+    clock: Callable[[], datetime] = utc_now
+    new_id: Callable[[], UUID] = uuid4
