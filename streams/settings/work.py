@@ -91,8 +91,8 @@ class Limits(Section):
         "pixels",
     )
     bytes: Count = setting(100_000_000, "Size of the source file.", "A source is held in memory whole.", "bytes")
-    frames: Count = setting(1000, "Frames of an animation.", "Each is decoded.", "frames")
-    aspect: Positive = setting(200.0, "Longer side over shorter side.", "Beyond it is no photograph.", "ratio")
+    frames: Count = setting(500, "Frames of an animation.", "Each is decoded.", "frames")
+    aspect: Count = setting(20_000, "Longer side over shorter side.", "Beyond it is no photograph.", "ratio")
 
 
 class Recipes(Section):
