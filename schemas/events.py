@@ -7,15 +7,13 @@ sizes are bytes, widths and heights are pixels after orientation.
 
 from __future__ import annotations
 
+# The codec reads these type hints at run time, so none of these imports may hide behind TYPE_CHECKING.
+from collections.abc import Mapping  # noqa: TC003
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING
-from uuid import UUID
+from datetime import datetime  # noqa: TC003
+from uuid import UUID  # noqa: TC003
 
-from schemas.errors import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from schemas.errors import Reason  # noqa: TC001
 
 
 @dataclass(frozen=True, slots=True)

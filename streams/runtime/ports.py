@@ -28,7 +28,9 @@ class Severity(Enum):
     FATAL = "fatal"
     """The producer is dead: discard it and initialise a new one with the same transactional id."""
     INDEFINITE = "indefinite"
-    """Nobody knows whether it was done (time-out, lost answer); never begin another transaction before it is resolved."""
+    """Nobody knows whether it was done (time-out, lost answer); never begin another transaction before it is
+    resolved.
+    """
     FENCED = "fenced"
     """Another producer initialised the same transactional id, or our own transaction outlived its time-out."""
 
@@ -57,7 +59,7 @@ class Position:
 
 
 class Rebalance(Protocol):
-    """Called by `Consumer.poll` (on the caller's thread) when the group moves partitions. Cooperative: only the difference."""
+    """Called by `Consumer.poll`, on its thread, when the group moves partitions; cooperative: only the difference."""
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """These came. They are assigned and paused when this returns; nothing is delivered before `Consumer.seek`."""

@@ -1,0 +1,228 @@
+"""The transactional protocol: what a batch becomes, whatever each call to the broker answers.
+
+WHY it is a generator. The protocol is a sequence of calls, each of which may succeed, fail in four ways or leave
+nobody knowing. Written as generators that YIELD each call as a `Step` and are sent its result (or thrown its error),
+the sequence reads top to bottom, touches neither threads nor clocks nor sockets, and a simulation may stop the world
+between any two steps. `drive` runs them for real.
+
+The rules, each with a schedule behind it that broke an earlier form:
+
+* RETRIABLE: the same call again; it is not done until the answer is definite.
+* ABORTABLE: flush (aborting under a produce request in flight can be fatal), abort; the loop forms the batch AGAIN
+  from what it then still owns, because group metadata that is fresh beside entries that are not would be accepted.
+* FATAL or INDEFINITE: discard the producer, and initialise a new one with the same transactional id, which resolves
+  the old transaction one way or the other; then the loop asks the broker which way. Never begin another transaction
+  before.
+* A success may be doubtful: the client resends EndTxn and TxnOffsetCommit after a disconnect without saying so, and
+  the first copy can arrive inside the NEXT transaction. After a slow send_offsets, a repeated call or any counted
+  disturbance the producer is replaced too, because a new epoch refuses late copies.
+* FENCED while our own transaction was older than its time-out (the process was asleep): initialise again, once.
+  Otherwise a rival has the slot.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from streams.runtime.ports import BrokerError, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from schemas.record import Outgoing, TopicPartition
+    from streams.runtime.ports import GroupMetadata, Position, Producer
+
+T = TypeVar("T")
+SLOW_SEND_OFFSETS_S = 0.4
+"""A send_offsets this slow may have been resent: the client's resend delay for it is 0.5 s."""
+PARTITIONS_A_CALL = 100
+"""260 partitions with full maps in one call were refused; several calls in one transaction are fine."""
+FIRST_BACKOFF_S = 0.02
+LAST_BACKOFF_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call to the outside: its name, for traces, and what runs it."""
+
+    name: str
+    run: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One transaction's worth, formed in one step from entries that were still owned then."""
+
+    records: Sequence[Outgoing]
+    positions: Mapping[TopicPartition, Position]
+    group: GroupMetadata
+
+
+class Verdict(Enum):
+    """How a transaction ended."""
+
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+    """Nothing of it is visible; form it again."""
+    RESOLVED = "resolved"
+    """Nobody knows which way, but it has ended: ask the broker for the positions."""
+    FENCED = "fenced"
+    """A rival has the transactional id: stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict, and what else the loop must know."""
+
+    verdict: Verdict
+    refused: Mapping[int, BrokerError] = field(default_factory=dict)
+    """Records, by their index in the batch, that the broker will never take."""
+    timed_out: bool = False
+    """The transaction met a time-out: smaller batches may get through."""
+    error: BrokerError | None = None
+
+
+class Committer:
+    """Owns the producer of one transactional id, one transaction at a time."""
+
+    def __init__(
+        self,
+        new_producer: Callable[[], Producer],
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+        *,
+        call_timeout_s: float = 5.0,
+        transaction_timeout_s: float = 10.0,
+    ) -> None:
+        self._new_producer = new_producer
+        self._clock = clock
+        self._sleep = sleep
+        self._timeout = call_timeout_s
+        self._transaction_timeout = transaction_timeout_s
+        self._producer: Producer | None = None
+        self._disturbances = 0
+        self._repeated = 0
+        self.renewals = 0
+        """New epochs taken after the first."""
+
+    def open(self) -> Generator[Step, Any, None]:
+        """Initialise the first producer. Raise BrokerError (FENCED) only if a rival keeps the id for good."""
+        yield from self._renew()
+
+    def close(self) -> None:
+        """Discard the producer; an open transaction is left to the next initialisation of the same id."""
+        if self._producer is not None:
+            self._producer.close()
+            self._producer = None
+
+    def transaction(self, batch: Batch) -> Generator[Step, Any, Outcome]:
+        """Carry one batch through to a definite end."""
+        producer = self._producer
+        assert producer is not None  # noqa: S101 - `open` comes first
+        if producer.disturbances() != self._disturbances:
+            producer = yield from self._renew()
+        begun = self._clock()
+        self._repeated = 0
+        try:
+            slow = yield from self._attempt(producer, batch)
+        except BrokerError as error:
+            return (yield from self._recover(producer, error, begun))
+        if slow or self._repeated or producer.disturbances() != self._disturbances:
+            yield from self._renew()
+        return Outcome(Verdict.COMMITTED)
+
+    def _attempt(self, producer: Producer, batch: Batch) -> Generator[Step, Any, bool]:
+        """Begin to commit; return whether send_offsets was slow enough to have been resent."""
+        yield from self._insist("begin", producer.begin)
+        if batch.records:
+            yield Step("produce", partial(_produce, producer, batch.records))
+        slow = False
+        pairs = iter(batch.positions.items())
+        while chunk := dict(itertools.islice(pairs, PARTITIONS_A_CALL)):
+            started = self._clock()
+            yield from self._insist("send_offsets", partial(producer.send_offsets, chunk, batch.group, self._timeout))
+            slow = slow or self._clock() - started >= SLOW_SEND_OFFSETS_S
+        yield from self._insist("commit", partial(producer.commit, self._timeout))
+        return slow
+
+    def _recover(self, producer: Producer, error: BrokerError, begun: float) -> Generator[Step, Any, Outcome]:
+        timed_out = "TIMED_OUT" in error.code or "TIMEOUT" in error.code
+        if error.severity is Severity.ABORTABLE:
+            try:
+                yield from self._insist("flush", partial(producer.flush, self._timeout))
+                refused = producer.refused()
+                yield from self._insist("abort", partial(producer.abort, self._timeout))
+            except BrokerError:
+                pass  # the abort is as doubtful as the commit was: resolve it below
+            else:
+                if self._repeated or producer.disturbances() != self._disturbances:
+                    yield from self._renew()
+                return Outcome(Verdict.ABORTED, refused, timed_out=timed_out, error=error)
+        asleep = self._clock() - begun >= self._transaction_timeout
+        if error.severity is Severity.FENCED and not asleep:
+            return Outcome(Verdict.FENCED, error=error)
+        refused = producer.refused()
+        try:
+            yield from self._renew()
+        except BrokerError as rival:
+            return Outcome(Verdict.FENCED, error=rival)
+        return Outcome(Verdict.RESOLVED, refused, timed_out=timed_out, error=error)
+
+    def _renew(self) -> Generator[Step, Any, Producer]:
+        """Take a new epoch, which ends whatever an older producer of this id left open."""
+        backoff = FIRST_BACKOFF_S
+        while True:
+            self.close()
+            self._producer = producer = self._new_producer()
+            try:
+                yield from self._insist("init_transactions", partial(producer.init_transactions, self._timeout))
+            except BrokerError as error:
+                if error.severity is Severity.FENCED:
+                    raise
+                yield Step("sleep", partial(self._sleep, backoff))
+                backoff = min(backoff * 2, LAST_BACKOFF_S)
+            else:
+                self.renewals += 1
+                self._disturbances = producer.disturbances()
+                return producer
+
+    def _insist(self, name: str, call: Callable[[], None]) -> Generator[Step, Any, None]:
+        """Make the same call until its answer is something other than "again"."""
+        backoff = FIRST_BACKOFF_S
+        while True:
+            try:
+                yield Step(name, call)
+            except BrokerError as error:
+                if error.severity is not Severity.RETRIABLE:
+                    raise
+                self._repeated += 1
+                yield Step("sleep", partial(self._sleep, backoff))
+                backoff = min(backoff * 2, LAST_BACKOFF_S)
+            else:
+                return
+
+
+def _produce(producer: Producer, records: Sequence[Outgoing]) -> None:
+    for index, record in enumerate(records):
+        producer.produce(index, record)
+
+
+def drive(steps: Generator[Step, Any, T]) -> T:
+    """Run the steps one after the other, for real, and return what the protocol returns."""
+    result: Any = None
+    error: BrokerError | None = None
+    while True:
+        try:
+            step = steps.throw(error) if error else steps.send(result)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+        result, error = None, None
+        try:
+            result = step.run()
+        except BrokerError as failed:
+            error = failed

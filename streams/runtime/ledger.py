@@ -1,0 +1,208 @@
+"""The ledger of one assigned partition: what was polled, runs, is done, and which position may be committed.
+
+WHY it is shaped like this. Records of one partition finish in any order, because only records of the SAME key wait
+for each other. Kafka keeps one number a partition, so the committed offset can only be the smallest unfinished one
+(the base); what is finished beyond it goes into the commit metadata (`streams.runtime.offset_map`), and a restart
+skips it. Offsets have gaps (commit markers, aborted records, compaction), so the base is always an offset that was
+polled, or the one past the last polled; it never waits for an offset to exist.
+
+A ledger belongs to one incarnation, that is one assignment of the partition. It is thrown away when the partition
+goes; nothing of it outlives that. It decides nothing about time, lanes or transactions: that is the loop.
+
+"Finished" here means that the handler answered; "committed" that the answer's transaction committed. A key is free
+when its record is FINISHED: the batch keeps answers in the order they finished, one transaction at a time, so the
+next record of the key can only be committed with or after this one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streams.runtime.offset_map import HORIZON, MAX_SUSPECTS, OffsetMap, encode
+from streams.runtime.ports import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from schemas.record import Record, TopicPartition
+
+
+RECORD_OVERHEAD = 200
+"""Bytes of Python objects that a held record costs beside its key and value (measured with sys.getsizeof, rounded
+up).
+"""
+
+
+def size(record: Record) -> int:
+    """Return the bytes that a held record counts for."""
+    return len(record.value or b"") + len(record.key or b"") + RECORD_OVERHEAD
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectPolicy:
+    """When to suspect that records of a partition kill their worker, and how long to put up with one."""
+
+    tries: int = 2
+    """Owners that began at the same base and never moved it, before records are started one by one."""
+    marks: int = 3
+    """Marked starts that never came back before the record goes to failed."""
+    window: int = 64
+    """How many records are started one by one: as many as a former owner may have had in flight."""
+
+
+class Ledger:
+    """One partition at one incarnation. Offsets are "next" offsets except where a record's own is meant."""
+
+    __slots__ = (
+        "_committed",
+        "_keys",
+        "_opened_at",
+        "_order",
+        "_policy",
+        "_ready",
+        "_suspects",
+        "_tried",
+        "base",
+        "careful",
+        "dirty",
+        "held",
+        "held_bytes",
+        "incarnation",
+        "mark_committed",
+        "marked",
+        "next_poll",
+        "opened",
+        "partition",
+        "running",
+        "topic_id",
+    )
+
+    def __init__(
+        self, partition: TopicPartition, incarnation: int, found: OffsetMap, policy: SuspectPolicy | None = None
+    ) -> None:
+        self.partition = partition
+        self.incarnation = incarnation
+        self.topic_id = found.topic_id
+        self.base = found.base
+        """The committed position, as far as this worker knows."""
+        self.next_poll = found.base
+        """Past the last polled record."""
+        self._opened_at = found.base
+        self._policy = policy or SuspectPolicy()
+        self._committed = set(found.done)
+        self._order: deque[int] = deque()
+        self._ready: deque[Record] = deque()
+        self._keys: dict[bytes, deque[Record] | None] = {}
+        self._suspects = dict(found.suspects)
+        self._tried = found.tried + 1
+        self.careful = self._policy.window if found.tried >= self._policy.tries or found.suspects else 0
+        """How many more records are to be started one by one, each marked before."""
+        self.marked: Record | None = None
+        """Taken to be started alone; waits until its mark is committed."""
+        self.mark_committed = False
+        """True once the mark is committed: now the marked record may start."""
+        self.dirty = True
+        """The position has news of its own (tries, marks), to be committed even without any finished record."""
+        self.opened = False
+        """True once the first position of this incarnation is committed: nothing starts before."""
+        self.running = 0
+        """Records that a handler thread has, or is about to have."""
+        self.held = 0
+        """Records polled and not committed: what this partition costs in memory."""
+        self.held_bytes = 0
+        """The sum of their `size`."""
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Enter records as they were polled, in the order of their offsets."""
+        for record in records:
+            offset = record.offset
+            self.next_poll = offset + 1
+            if offset in self._committed or offset < self.base:
+                continue
+            self._order.append(offset)
+            self.held += 1
+            self.held_bytes += size(record)
+            key = record.key
+            if key is None:
+                self._ready.append(record)
+            elif key in self._keys:
+                waiting = self._keys[key]
+                if waiting is None:
+                    self._keys[key] = deque((record,))
+                else:
+                    waiting.append(record)
+            else:
+                self._keys[key] = None
+                self._ready.append(record)
+
+    @property
+    def can_start(self) -> bool:
+        """True if a record may start now: its key is free and the map can still tell of it."""
+        return bool(self._ready) and self._ready[0].offset < self.base + HORIZON
+
+    def start(self) -> Record:
+        """Take the next record to start; only if `can_start`."""
+        return self._ready.popleft()
+
+    def finish(self, record: Record) -> None:
+        """The handler answered: free the key. The answer still has to be committed."""
+        if self._suspects.pop(record.offset, None) is not None:
+            self.dirty = True
+        key = record.key
+        if key is None:
+            return
+        waiting = self._keys[key]
+        if waiting:
+            # To the front: the oldest unfinished record is what holds the base.
+            self._ready.appendleft(waiting.popleft())
+        else:
+            del self._keys[key]
+
+    def mark(self) -> int:
+        """Take the next record to be started alone and note it as a suspect; return how often it was marked before."""
+        record = self.start()
+        before = self._suspects.get(record.offset, 0)
+        if len(self._suspects) < MAX_SUSPECTS or record.offset in self._suspects:
+            self._suspects[record.offset] = before + 1
+        self.marked = record
+        self.careful -= 1
+        self.dirty = True
+        return before
+
+    def unmark(self) -> Record:
+        """Hand out the marked record: its mark is committed, or it is given up without a start."""
+        record = self.marked
+        assert record is not None  # noqa: S101 - the loop asks only while one is marked
+        self.marked = None
+        self.mark_committed = False
+        return record
+
+    def position(self, batch: Collection[int], *, releasing: bool = False) -> Position:
+        """Return offset and metadata to commit together with the answers to the records in ``batch``.
+
+        ``releasing``: the partition is handed over in order, so its next owner has no reason to suspect anything.
+        """
+        base = self.next_poll
+        for offset in self._order:
+            if offset not in batch and offset not in self._committed:
+                base = offset
+                break
+        done = frozenset(o for o in (*self._committed, *batch) if o > base)
+        tried = 0 if releasing else self._tried if base == self._opened_at else 1
+        suspects = tuple(sorted(item for item in self._suspects.items() if item[0] >= base and item[0] not in batch))
+        return Position(base, encode(OffsetMap(self.topic_id, base, done, suspects, tried)))
+
+    def committed(self, batch: Iterable[Record], base: int) -> None:
+        """A transaction with these records' answers and this position committed."""
+        for record in batch:
+            self._committed.add(record.offset)
+            self.held -= 1
+            self.held_bytes -= size(record)
+        order, done = self._order, self._committed
+        while order and order[0] in done:
+            order.popleft()
+        if base > self.base:
+            self.base = base
+            self._committed = {offset for offset in done if offset >= base}
