@@ -55,18 +55,23 @@ ODD: Final = (
 """Keys that every store takes literally."""
 
 
-@pytest.fixture(scope="session")
-def minio(stack: Stack) -> MinioStore:
-    """Connect to the real MinIO."""
+def connected(stack: Stack, bucket: str) -> MinioStore:
+    """Return a store on the real MinIO."""
     return MinioStore(
         S3Config(
             stack.s3_endpoint,
+            bucket=bucket,
             access_key=stack.s3_access_key,
             secret_key=stack.s3_secret_key,
             secure=False,
-            bucket="none",
         )
     )
+
+
+@pytest.fixture(scope="session")
+def minio(stack: Stack) -> MinioStore:
+    """Connect to the real MinIO."""
+    return connected(stack, "none")
 
 
 @pytest.fixture(params=["directory", "minio"])
@@ -266,11 +271,7 @@ class TestStore:
 def test_check_is_quiet_when_the_store_answers(stack: Stack, unique: Callable[[str], str]) -> None:
     """With its bucket there, the check raises nothing."""
     name = unique("check")
-    store = MinioStore(
-        S3Config(
-            stack.s3_endpoint, bucket=name, access_key=stack.s3_access_key, secret_key=stack.s3_secret_key, secure=False
-        )
-    )
+    store = connected(stack, name)
     with pytest.raises(DarkroomError, match="no bucket"):
         store.check()
     store.make_bucket(name)
