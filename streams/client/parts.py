@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -14,13 +14,21 @@ if TYPE_CHECKING:
     from schemas.topics import Topics
     from streams.client.ports import ObjectStore
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
 
 def utc_now() -> datetime:
     """Return the time, timezone-aware."""
     return datetime.now(UTC)
 
 
-def anywhere(tenant: str, bucket: str, key: str) -> None:  # noqa: ARG001 - the signature of a source check
+def micros(time: datetime) -> int:
+    """Return microseconds since the epoch, exactly."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def anywhere(tenant: str, bucket: str, key: str) -> None:
     """Allow every source; the workers have the last word anyway."""
 
 
@@ -29,7 +37,7 @@ class Parts:
     """Ready parts of publishers, subscribers, waiters and the helpers. One value serves any number of them."""
 
     kafka: Mapping[str, Any]
-    """librdkafka properties of the connection: ``bootstrap.servers``, security. What the protocol owns is overridden."""
+    """librdkafka properties of the connection: ``bootstrap.servers``, security. The protocol's own win."""
     codec: Codec
     topics: Topics
     store: Callable[[], ObjectStore]
