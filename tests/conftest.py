@@ -26,7 +26,7 @@ def stack() -> Iterator[Stack]:
     if given := os.environ.get(STACK_FILE):
         yield Stack.read(Path(given))
         return
-    from infra.local.servers import ephemeral_stack  # noqa: PLC0415 - only a run that starts servers needs it
+    from infra.local.stack import ephemeral_stack  # noqa: PLC0415 - only a run that starts servers needs it
 
     with ephemeral_stack() as path:
         yield Stack.read(path)
