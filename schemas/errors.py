@@ -54,6 +54,9 @@ class Permanent(DarkroomError):
 class Transient(DarkroomError):
     """May succeed later: retried in place with back-off; attempts and age are bounded while no breaker is open."""
 
+    reason = Reason.RETRIES_EXHAUSTED
+    """What the record fails with if trying again never helped; a subclass may know better."""
+
 
 class Unavailable(Transient):
     """A service itself is down. Opens that service's breaker; attempts made meanwhile do not count."""

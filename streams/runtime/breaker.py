@@ -51,3 +51,41 @@ class Breaker:
     def may_probe(self, now: float) -> bool:
         """Return whether one record may try the service now; the caller keeps it to one at a time."""
         return self.is_open and now >= self._probe_at
+
+
+class Breakers:
+    """All services' breakers, by name; a service that never failed has none."""
+
+    __slots__ = ("_all",)
+
+    def __init__(self) -> None:
+        self._all: dict[str, Breaker] = {}
+
+    def failure(self, service: str, now: float, detail: str) -> bool:
+        """A call found the service down; return whether its breaker is open now."""
+        breaker = self._all.setdefault(service, Breaker())
+        breaker.failure(now, detail)
+        return breaker.is_open
+
+    def success(self) -> bool:
+        """A record got through, so every service it needed answers; return whether that closed a breaker."""
+        closed = self.any_open
+        for breaker in self._all.values():
+            breaker.success()
+        return closed
+
+    @property
+    def any_open(self) -> bool:
+        """True while any service counts as down."""
+        return any(breaker.is_open for breaker in self._all.values())
+
+    def may_probe(self, now: float) -> bool:
+        """Return whether every service that is down may be tried now."""
+        return all(breaker.may_probe(now) for breaker in self._all.values() if breaker.is_open)
+
+    def cause(self) -> str | None:
+        """Return which service is down, and how that showed."""
+        for service, breaker in self._all.items():
+            if breaker.is_open:
+                return f"{service} unavailable: {breaker.detail}"
+        return None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from schemas.record import Outgoing, TopicPartition
     from streams.runtime.ledger import Ledger
+    from streams.runtime.limits import BatchLimits
     from streams.runtime.offset_map import OffsetMap
     from streams.runtime.ports import Position
     from streams.runtime.task import Task
@@ -47,15 +48,6 @@ class Formed:
     marked: frozenset[TopicPartition]
     outputs: list[Outgoing] = field(default_factory=list)
     unresolved: set[TopicPartition] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class BatchLimits:
-    """How much one transaction may carry, and how many there may be."""
-
-    records: int = 500
-    bytes: int = 4_000_000
-    per_second: float = 200.0
 
 
 class CommitLine:

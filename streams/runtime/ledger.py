@@ -17,9 +17,9 @@ next record of the key can only be committed with or after this one.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streams.runtime.limits import SuspectPolicy
 from streams.runtime.offset_map import HORIZON, MAX_SUSPECTS, OffsetMap, encode
 from streams.runtime.ports import Position
 
@@ -38,18 +38,6 @@ up).
 def size(record: Record) -> int:
     """Return the bytes that a held record counts for."""
     return len(record.value or b"") + len(record.key or b"") + RECORD_OVERHEAD
-
-
-@dataclass(frozen=True, slots=True)
-class SuspectPolicy:
-    """When to suspect that records of a partition kill their worker, and how long to put up with one."""
-
-    tries: int = 2
-    """Owners that began at the same base and never moved it, before records are started one by one."""
-    marks: int = 3
-    """Marked starts that never came back before the record goes to failed."""
-    window: int = 64
-    """How many records are started one by one: as many as a former owner may have had in flight."""
 
 
 class Ledger:
@@ -160,8 +148,8 @@ class Ledger:
         else:
             del self._keys[key]
 
-    def mark(self) -> int:
-        """Take the next record to be started alone and note it as a suspect; return how often it was marked before."""
+    def mark(self) -> tuple[int, Record]:
+        """Take the next record to start alone and note it as a suspect; return how often it was before, and it."""
         record = self.start()
         before = self._suspects.get(record.offset, 0)
         if len(self._suspects) < MAX_SUSPECTS or record.offset in self._suspects:
@@ -169,15 +157,12 @@ class Ledger:
         self.marked = record
         self.careful -= 1
         self.dirty = True
-        return before
+        return before, record
 
-    def unmark(self) -> Record:
-        """Hand out the marked record: its mark is committed, or it is given up without a start."""
-        record = self.marked
-        assert record is not None  # noqa: S101 - the loop asks only while one is marked
+    def unmark(self) -> None:
+        """The marked record starts now: its mark is committed, or it is given up without a start."""
         self.marked = None
         self.mark_committed = False
-        return record
 
     def position(self, batch: Collection[int], *, releasing: bool = False) -> Position:
         """Return offset and metadata to commit together with the answers to the records in ``batch``.

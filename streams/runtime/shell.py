@@ -16,7 +16,8 @@ import structlog
 
 from schemas.errors import DarkroomError
 from streams.runtime.committer import Batch, Committer
-from streams.runtime.loop import Loop, LoopLimits
+from streams.runtime.limits import LoopLimits
+from streams.runtime.loop import Loop
 from streams.runtime.ports import BrokerError, Severity
 from streams.runtime.threads import CommitThread, HandlerThreads, Inbox, PositionThread
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from schemas.record import Outgoing, Record, TopicPartition
 from streams.runtime.committer import Outcome, Verdict
-from streams.runtime.loop import Decisions, Loop, LoopLimits
+from streams.runtime.limits import LoopLimits
+from streams.runtime.loop import Decisions, Loop
 from streams.runtime.ports import Position
 from streams.runtime.task import Result, Task
 
@@ -47,6 +48,7 @@ class HandDriven:
         self.positions: dict[TopicPartition, Position] = {}
         self.outputs: list[bytes] = []
         self.started: list[Task] = []
+        self.resumed: list[TopicPartition] = []
         self.last = Decisions()
         self.formed: Formed | None = None
 
@@ -68,6 +70,7 @@ class HandDriven:
         self.last = self.loop.decide(self.now)
         self.formed = self.last.commit or self.formed
         self.started += self.last.start
+        self.resumed += self.last.resume
         return self.last
 
     def poll(self, *polled: Record) -> None:
