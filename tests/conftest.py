@@ -22,7 +22,7 @@ STACK_FILE = "DARKROOM_TEST_STACK"
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """Yield the real Kafka, MinIO and registry: those of the file in DARKROOM_TEST_STACK, else started for this session."""
+    """Yield the real Kafka, MinIO and registry: those of the file in DARKROOM_TEST_STACK, else started for us."""
     if given := os.environ.get(STACK_FILE):
         yield Stack.read(Path(given))
         return

@@ -68,7 +68,7 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], log
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """Return what the child does before it becomes the server; looked up here, for a forked child must not import."""
+    """Return what the child does before it becomes the server; looked up now: a forked child cannot import."""
     if not sys.platform.startswith("linux"):
         return None
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
