@@ -66,7 +66,10 @@ def named_services(settings: Settings) -> Iterator[None]:
 def unreachable(settings: Settings, service: str, detail: str) -> CommandError:
     """Say which address does not answer and where it is set."""
     address, setting = _address(settings, service)
-    reason = " ".join(detail.split())[:200]
+    reason = " ".join(detail.split())
+    for said_already in (address, f"({setting})"):
+        reason = reason.removeprefix(said_already).lstrip(": ")
+    reason = reason[:300]
     return CommandError(Exit.UNREACHABLE, f"cannot reach {service} at {address} ({setting}): {reason}")
 
 

@@ -6,6 +6,7 @@ Holds no verb itself; each is a module beside this one, imported when it is aske
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,6 +70,8 @@ def root(version: VersionOption = False) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what libraries say to their programmers is not for users
     sys.exit(run(arguments))
 
 

@@ -1,0 +1,108 @@
+"""`darkroom recipes`: what is made of an upload, before anything is made. Needs no server.
+
+``explain`` reads the file's header in a render process, as a worker would, and prints the plan.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from processors.fingerprint import fingerprint
+from processors.recipe_file import RecipeError, load_folder, load_recipe
+from schemas.events import Attributes
+from streams.cli.failures import CommandError, Exit, usage
+from streams.cli.shared import ConfigOption, JsonOption, emit, out, settings_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from processors.recipe import Recipe, VariantSpec
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="List, show, lint or explain recipes. A recipe is a TOML file that names the variants of an image.",
+    epilog="Examples: darkroom recipes show web · darkroom recipes lint my-recipes/ · "
+    "darkroom recipes explain web photo.jpg",
+)
+
+
+@app.command("list")
+def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the recipes that workers with this configuration know."""
+    settings = settings_from(config)
+    for recipe in _recipes(settings.recipes.folder).values():
+        names = [variant.name for variant in recipe.variants]
+        if as_json:
+            emit(_facts(recipe))
+        else:
+            mark = " (default)" if recipe.name == settings.recipes.default else ""
+            out().print(f"[bold]{recipe.name}[/]{mark}: {', '.join(names)}\n    {recipe.description}")
+
+
+@app.command()
+def show(name: str, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show a recipe's variants and its fingerprint (which is part of every object key it makes)."""
+    recipe = _named(_recipes(settings_from(config).recipes.folder), name)
+    if as_json:
+        emit({**_facts(recipe), "variants": [_variant(variant) for variant in recipe.variants]})
+        return
+    from rich.table import Table  # noqa: PLC0415  only this verb draws
+
+    table = Table("variant", "format", "size", "fit", "gravity", "quality", "effort", box=None, pad_edge=False)
+    for spec in recipe.variants:
+        size = f"{spec.width or '·'} x {spec.height or '·'}"
+        quality = "lossless" if spec.quality is None else str(spec.quality)
+        table.add_row(spec.name, spec.format, size, spec.fit, spec.gravity, quality, str(spec.effort))
+    out().print(f"[bold]{recipe.name}[/]: {recipe.description}\nfingerprint {fingerprint(recipe, Attributes())}\n")
+    out().print(table)
+
+
+@app.command()
+def lint(paths: Annotated[list[Path], typer.Argument(metavar="PATH...")]) -> None:
+    """Check recipe files or folders of them; each mistake with file, line, key, value and what is allowed."""
+    files = [file for path in paths for file in (sorted(path.glob("*.toml")) if path.is_dir() else [path])]
+    if not files:
+        raise usage(f"no .toml file in {', '.join(str(path) for path in paths)}")
+    problems: list[str] = []
+    for file in files:
+        try:
+            load_recipe(file)
+        except RecipeError as error:
+            problems += [str(problem) for problem in error.problems]
+        except OSError as error:
+            problems.append(f"{file}: {error.strerror}")
+    if problems:
+        raise CommandError(Exit.FAILED, f"{len(problems)} mistakes:", *problems)
+    out().print(f"{len(files)} recipe{'s' if len(files) > 1 else ''} in order")
+
+
+def _recipes(folder: Path | None) -> Mapping[str, Recipe]:
+    try:
+        return load_folder(folder)
+    except RecipeError as error:
+        lines = [str(problem) for problem in error.problems]
+        raise usage(f"{len(lines)} mistakes in recipes (recipes.folder):", *lines) from error
+    except OSError as error:
+        raise usage(f"recipes.folder {folder}: {error.strerror}") from error
+
+
+def _named(recipes: Mapping[str, Recipe], name: str) -> Recipe:
+    if name not in recipes:
+        raise usage(f"no recipe {name!r}; there are {', '.join(recipes)}")
+    return recipes[name]
+
+
+def _facts(recipe: Recipe) -> dict[str, object]:
+    return {
+        "name": recipe.name,
+        "description": recipe.description,
+        "fingerprint": fingerprint(recipe, Attributes()),
+        "variants": [variant.name for variant in recipe.variants],
+    }
+
+
+def _variant(spec: VariantSpec) -> dict[str, object]:
+    return {field: getattr(spec, field) for field in spec.__dataclass_fields__}
