@@ -34,14 +34,15 @@ class LedgerMachine(RuleBasedStateMachine):
         self.running: list[Record] = []
         self.finished: list[Record] = []
 
-    @rule(gap=st.integers(0, 3), key=st.sampled_from("abc"))
-    def produce(self, gap: int, key: str) -> None:
-        """Append a record, sometimes behind offsets that no record has."""
-        self.next_offset += gap
-        self.log.append(record(self.next_offset, key))
-        self.next_offset += 1
+    @rule(gaps=st.lists(st.integers(0, 3), min_size=1, max_size=5), keys=st.lists(st.sampled_from("abcd"), min_size=5))
+    def produce(self, gaps: list[int], keys: list[str]) -> None:
+        """Append records, some behind offsets that no record has."""
+        for gap, key in zip(gaps, keys, strict=False):
+            self.next_offset += gap
+            self.log.append(record(self.next_offset, key))
+            self.next_offset += 1
 
-    @rule(most=st.integers(1, 5))
+    @rule(most=st.integers(1, 8))
     def poll(self, most: int) -> None:
         """Deliver the next records."""
         due = [r for r in self.log if r.offset >= self.fetched][:most]
@@ -52,11 +53,12 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.ledger.can_start)
     @rule()
     def start(self) -> None:
-        """Start what the ledger offers: never a done record, never two of a key at once."""
-        started = self.ledger.start()
-        assert started not in self.committed
-        assert started.key not in {r.key for r in self.running}
-        self.running.append(started)
+        """Start all that the ledger offers: never a done record, never two of a key at once."""
+        while self.ledger.can_start:
+            started = self.ledger.start()
+            assert started not in self.committed
+            assert started.key not in {r.key for r in self.running}
+            self.running.append(started)
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())
@@ -67,7 +69,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.finished.append(done)
         self.ledger.finish(done)
 
-    @rule(most=st.integers(0, 4), aborted=st.booleans())
+    @rule(most=st.integers(1, 4), aborted=st.booleans())
     def commit(self, most: int, aborted: bool) -> None:  # noqa: FBT001
         """Commit the first answers with the position that belongs to them, or try to."""
         batch = self.finished[:most]
@@ -113,8 +115,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._assign()
         for _ in range(2 * len(self.log) + 2):
             self.poll(5)
-            while self.ledger.can_start:
-                self.start()
+            self.start()
             for done in list(self.running):
                 self.running.remove(done)
                 self.finished.append(done)
