@@ -18,6 +18,8 @@ MAX_SIDE: Final = 100
 
 _NOISE: Final = 1e-9
 """Below it a frequency is rounding error, which differs between machines; blowing it up would get it into the hash."""
+_DECIMALS: Final = 6
+"""Frequencies are rounded to these before they are quantised: symmetric images sit exactly between two steps."""
 
 _Floats = NDArray[np.float64]
 
@@ -59,7 +61,7 @@ def thumbhash(rgba: NDArray[np.uint8]) -> bytes:
         | _round(63 * red_green.scale) << 9
         | landscape << 15
     )
-    head = head24.to_bytes(3, "little") + head16.to_bytes(2, "little")
+    head: bytes = head24.to_bytes(3, "little") + head16.to_bytes(2, "little")
     channels = [light, yellow_blue, red_green]
     if has_alpha:
         transparency = _encode(alpha, 5, 5)
@@ -103,7 +105,7 @@ def _round(value: float) -> int:
 
 def _nibbles(values: _Floats) -> bytes:
     """Pack values from 0 to 1 into four bits each, the first one low."""
-    quantised = np.floor(15 * values + 0.5).astype(np.uint8)
+    quantised = np.floor(np.round(15 * values, _DECIMALS) + 0.5).astype(np.uint8)
     if len(quantised) % 2:
         quantised = np.append(quantised, np.uint8(0))
     return bytes(bytearray(quantised[0::2] | quantised[1::2] << 4))
