@@ -68,7 +68,7 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], log
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """Return what the child does before it becomes the server; looked up now: a forked child cannot import."""
+    """Return what the child does before it becomes the server."""
     if not sys.platform.startswith("linux"):
         return None
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
@@ -82,7 +82,7 @@ def _die_with_parent() -> Callable[[], None] | None:
 
 
 def stop(processes: Sequence[Known], *, at_once: bool) -> None:
-    """Stop the process groups and wait until they are gone: politely first, unless their data are thrown away anyway."""
+    """Stop the process groups and wait until they are gone; politely, unless their data are thrown away anyway."""
     running = [each for each in processes if each.find()]
     _signal(running, signal.SIGKILL if at_once else signal.SIGTERM)
     end = time.monotonic() + GRACE

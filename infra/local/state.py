@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from typing import TYPE_CHECKING
 
 from infra.local.paths import UP
 from infra.local.processes import Known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 FILE = UP / "processes.json"
 
@@ -29,7 +28,7 @@ def record(running: Iterable[Known]) -> None:
     UP.mkdir(parents=True, exist_ok=True)
     new = FILE.with_suffix(".new")
     new.write_text(json.dumps([dataclasses.asdict(each) for each in running], indent=1))
-    os.replace(new, FILE)
+    new.replace(FILE)
 
 
 class Recorded(list[Known]):
@@ -39,7 +38,3 @@ class Recorded(list[Known]):
         """Add the process and write the file."""
         super().append(known)
         record(self)
-
-    def __iter__(self) -> Iterator[Known]:
-        """Iterate in the order of starting."""
-        return super().__iter__()

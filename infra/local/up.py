@@ -1,4 +1,4 @@
-"""`just up`: the real stack on its usual ports, with topics, offsets, subjects and buckets, and the file that names it all.
+"""`just up`: the real stack on its usual ports, with topics, offsets, subjects and buckets, and the file naming it all.
 
 Repeating it starts what has stopped and makes what is missing. Data and schema ids stay until `just down --wipe`.
 """
@@ -6,10 +6,10 @@ Repeating it starts what has stopped and makes what is missing. Data and schema 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import psutil
@@ -55,13 +55,17 @@ def main() -> int:
         _complain_about_taken_ports(chosen, before)
         start_stack(chosen, DATA, LOGS, running, bound_to_us=False)
         _furnish(chosen)
-    except (UpError, StackError, KafkaError, fetch.FetchError, KeyboardInterrupt) as error:
-        started = [each for each in running if each not in before]
-        stop(started, at_once=False)
+        _say(chosen, running)
+    except BaseException as error:  # whatever it is: nothing half-started stays
+        stop([each for each in running if each not in before], at_once=False)
         state.record(before)
-        print(error or "interrupted; what this command had started is stopped again", file=sys.stderr)
-        return 130 if isinstance(error, KeyboardInterrupt) else 2
-    _say(chosen, running)
+        if isinstance(error, KeyboardInterrupt):
+            print("interrupted; what this command had started is stopped again", file=sys.stderr)
+            return 130
+        if not isinstance(error, (UpError, StackError, KafkaError, fetch.FetchError)):
+            raise
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 
@@ -104,7 +108,7 @@ def _holder(port: int) -> str:
 
 
 def _furnish(chosen: ports.Ports) -> None:
-    """Write the configuration, then make buckets, topics, subjects and first offsets; all of it may be there already."""
+    """Write the configuration, then make buckets, topics, subjects and first offsets, unless they are there."""
     LOCAL_TOML.write_text(_configuration(chosen))
     client = Minio(
         f"{servers.HOST}:{chosen.s3}", servers.ACCESS_KEY, servers.SECRET_KEY, secure=False, region="us-east-1"
@@ -112,10 +116,14 @@ def _furnish(chosen: ports.Ports) -> None:
     for bucket in BUCKETS:
         if not client.bucket_exists(bucket):
             client.make_bucket(bucket)
-    darkroom = Path(sys.executable).parent / "darkroom"
     for verb in VERBS:
         answer = subprocess.run(
-            [str(darkroom), "--config", str(LOCAL_TOML), *verb], capture_output=True, text=True, check=False, cwd=ROOT
+            [sys.executable, "-m", "streams.cli.main", *verb],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            env=os.environ | {"DARKROOM_CONFIG": str(LOCAL_TOML)},
         )
         if answer.returncode != 0:
             raise UpError(f"`darkroom {' '.join(verb)}` failed:\n{answer.stdout}{answer.stderr}")
