@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from processors.recipe_file import load_folder
 from schemas.codec import Codec
 from schemas.topics import Topics
+from streams.adapters.kafka_admin import KafkaAdmin
+from streams.adapters.kafka_topics import TopicAdmin
 from streams.adapters.registry import Registry, RegistryAccess
 
 if TYPE_CHECKING:
@@ -34,6 +36,16 @@ def make_topics(settings: Settings) -> Topics:
 def kafka_properties(settings: Settings) -> dict[str, Any]:
     """Return librdkafka's properties of the connection; each adapter adds what its part of the protocol owns."""
     return {**settings.kafka.client, "bootstrap.servers": settings.kafka.bootstrap_servers}
+
+
+def make_admin(settings: Settings) -> KafkaAdmin:
+    """Return the admin client of the operator's verbs."""
+    return KafkaAdmin(kafka_properties(settings), timeout_s=settings.kafka.timeout_s)
+
+
+def make_topic_admin(settings: Settings) -> TopicAdmin:
+    """Return what makes, checks and grows topics."""
+    return TopicAdmin(kafka_properties(settings), timeout_s=settings.kafka.timeout_s)
 
 
 def make_registry(settings: Settings) -> Registry:

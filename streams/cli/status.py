@@ -1,0 +1,80 @@
+"""`darkroom status`: the topics, how far the workers are behind on each partition, and who the workers are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from streams.adapters.kafka_groups import describe_group
+from streams.cli.failures import named_services
+from streams.cli.shared import ConfigOption, JsonOption, emit, out, settings_from
+from streams.compose.services import make_admin, make_topic_admin, make_topics
+
+if TYPE_CHECKING:
+    from streams.adapters.kafka_groups import Group
+    from streams.adapters.kafka_offsets import GroupPosition
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: darkroom status --json | jq .lag")
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show topics, lag by partition and group members.
+
+    Lag counts offsets: commit markers take some too, so an idle partition need not show 0.
+    """
+    settings = settings_from(config)
+    topics = make_topics(settings)
+    with named_services(settings):
+        admin = make_admin(settings)
+        group = describe_group(admin, settings.kafka.group)
+        offsets = make_topic_admin(settings).offsets(settings.kafka.group)
+        inputs = offsets.show([topic.name for topic in topics.inputs])
+        outputs = offsets.show([topic.name for topic in topics.outputs])
+    if as_json:
+        emit(_as_json(group, inputs, outputs))
+    else:
+        _draw(group, inputs, outputs)
+
+
+def _as_json(group: Group, inputs: list[GroupPosition], outputs: list[GroupPosition]) -> dict[str, Any]:
+    return {
+        "group": group.name,
+        "state": group.state,
+        "lag": sum(at.lag or 0 for at in inputs),
+        "members": [
+            {
+                "client": each.client_id,
+                "host": each.host,
+                "partitions": [f"{p.topic}[{p.partition}]" for p in each.partitions],
+            }
+            for each in group.members
+        ],
+        "inputs": [
+            {"topic": at.topic, "partition": at.partition, "position": at.offset, "end": at.end, "lag": at.lag}
+            for at in inputs
+        ],
+        "outputs": [{"topic": at.topic, "partition": at.partition, "end": at.end} for at in outputs],
+    }
+
+
+def _draw(group: Group, inputs: list[GroupPosition], outputs: list[GroupPosition]) -> None:
+    from rich.table import Table  # noqa: PLC0415  only this verb draws
+
+    console = out()
+    holders = {at: number for number, each in enumerate(group.members, 1) for at in each.partitions}
+    console.print(f"[bold]group {group.name}[/]: {group.state}, {len(group.members)} members")
+    for number, each in enumerate(group.members, 1):
+        console.print(f"  {number}  {each.client_id} on {each.host}: {len(each.partitions)} partitions")
+    table = Table("partition", "position", "end", "lag", "member", box=None, pad_edge=False)
+    for at in inputs:
+        if at.end > at.start or at.lag:
+            member = next((str(n) for place, n in holders.items() if place == (at.topic, at.partition)), "-")
+            position = "none" if at.offset is None else str(at.offset)
+            table.add_row(f"{at.topic}\\[{at.partition}]", position, str(at.end), str(at.lag), member)
+    console.print()
+    console.print(table if table.row_count else "the inputs are empty")
+    for topic in dict.fromkeys(at.topic for at in outputs):
+        end = sum(at.end - at.start for at in outputs if at.topic == topic)
+        console.print(f"{topic}: {end} offsets kept")
