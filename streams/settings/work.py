@@ -36,7 +36,16 @@ class Worker(Section):
         1024, "Decoded pixels in progress at once, all renderers together.", "Memory is bounded, not hoped for.", "MB"
     )
     max_in_flight: Count = setting(
-        500, "Records polled and not yet committed.", "Past it the consumer pauses; nothing is dropped.", "records"
+        1000, "Records started at once, at the most.", "Reached only where nothing needs rendering.", "records"
+    )
+    max_held: Count = setting(
+        20_000, "Records polled and not yet committed.", "Past it the consumer pauses; nothing is dropped.", "records"
+    )
+    transactions_per_s: Positive = setting(
+        200.0,
+        "Ceiling on this worker's commits.",
+        "Across a fleet it is transactions, not bytes, that load the brokers.",
+        "a second",
     )
     time_limit_s: Positive = setting(
         60.0,
@@ -109,7 +118,9 @@ class Recipes(Section):
 class Topics(Section):
     """How `darkroom topics create` makes topics, and what `darkroom topics check` expects."""
 
-    partitions: Count = setting(12, "Partitions of each topic.", "The number of workers that can share one.", "")
+    partitions: Count = setting(
+        12, "Partitions of each topic.", "The number of workers that can share one.", "partitions"
+    )
     replication: Count = setting(
         3, "Copies of each partition.", "1 on a single broker, 3 where data matters.", "brokers"
     )
