@@ -1,4 +1,4 @@
-"""What the image handler needs from outside, as two small Protocols: a store and a renderer.
+"""What the image handler needs from outside, as small Protocols: a store, a renderer and a clock.
 
 Adapters implement them; the contract tests hold every implementation to the same behaviour.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from processors.facts import Facts
     from processors.recipe import Recipe
@@ -93,4 +94,16 @@ class Renderer(Protocol):
 
     def render(self, data: bytes, facts: Facts, recipe: Recipe, attributes: Attributes) -> Rendered:
         """Make every variant of the recipe from one decode."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, passed in so that tests and simulations choose it."""
+
+    def now(self) -> datetime:
+        """Return the wall clock's time, in UTC with its time zone."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, to measure with."""
         ...

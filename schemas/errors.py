@@ -58,6 +58,19 @@ class Transient(DarkroomError):
     """What the record fails with if trying again never helped; a subclass may know better."""
 
 
+class Waiting(Transient):
+    """Somebody else has to move first (a newer worker's recipe to arrive here); given up with the reason it names."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type[Waiting], tuple[Reason, str]]:
+        """Pickle by the two arguments."""
+        return type(self), (self.reason, self.detail)
+
+
 class Unavailable(Transient):
     """A service itself is down. Opens that service's breaker; attempts made meanwhile do not count."""
 

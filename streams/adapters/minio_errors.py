@@ -24,7 +24,7 @@ class NoCredentialsError(Exception):
 FAULTS: Final = (MinioException, HTTPError, OSError, ValueError, ParseError, NoCredentialsError)
 """Everything that minio-py and urllib3 are known to raise; a bad key or bucket name is a ValueError."""
 
-_BAD_NAME: Final = frozenset({"XMinioInvalidObjectName", "KeyTooLongError", "InvalidURI"})
+_BAD_NAME: Final = frozenset({"XMinioInvalidObjectName", "XMinioInvalidResourceName", "KeyTooLongError", "InvalidURI"})
 _MISSING: Final = (
     frozenset({"NoSuchKey", "NoSuchBucket", "InvalidBucketName", "NoSuchVersion", "MethodNotAllowed"}) | _BAD_NAME
 )
