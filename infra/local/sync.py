@@ -22,6 +22,9 @@ LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock
 COVERS = {"run": ("run",), "dev": ("dev", "run")}
 """The development lock is resolved first and the other one constrained by it, so it contains the other."""
 OLDEST = (3, 11)
+FROM_SOURCE = "pyvips"
+"""The one package without wheels; what builds it comes first, hash-checked too, as nothing else may be fetched for it."""
+BUILD_TOOLS = {"setuptools", "cffi", "pycparser", "pkgconfig"}
 
 
 def main() -> int:
@@ -50,9 +53,15 @@ def _sync(chosen: str) -> int:
         if subprocess.call([sys.executable, "-m", "venv", str(VENV)]) != 0:
             return _fail("python3 -m venv failed; on Debian and Ubuntu install python3-venv first.")
     lock = LOCKS[chosen]
-    total = len(re.findall(r"^\S+==", lock.read_text(), flags=re.MULTILINE))
+    blocks = re.findall(r"^\S+==.*(?:\n +.*)*", lock.read_text(), flags=re.MULTILINE)
+    tools = VENV / "build-tools.lock"
+    tools.write_text("\n".join(block for block in blocks if block.split("==")[0] in BUILD_TOOLS) + "\n")
+    total = len(blocks)
     print(f"installing up to {total} packages from {lock.name} into .venv", file=sys.stderr, flush=True)
-    code = _run_pip([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(lock)], total)
+    hashed = [*pip, "--require-hashes", "--no-build-isolation", "--only-binary", ":all:", "--no-binary", FROM_SOURCE]
+    code = _run_pip([*hashed, "-r", str(tools)], 0)
+    if code == 0:
+        code = _run_pip([*hashed, "-r", str(lock)], total)
     if code == 0:
         code = _run_pip([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], 0)
     if code == 0:
@@ -68,6 +77,7 @@ def _digest(name: str) -> str:
 def _run_pip(command: list[str], total: int) -> int:
     """Run pip, showing one moving line on a terminal and its whole output only if it fails."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["PKG_CONFIG"] = "none"  # pyvips would build itself against a libvips of the system, not against ours
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=ROOT
     )
