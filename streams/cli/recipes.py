@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +15,12 @@ import typer
 
 from processors.fingerprint import fingerprint
 from processors.recipe_file import RecipeError, load_folder, load_recipe
-from schemas.events import Attributes
+from schemas.errors import Permanent
+from schemas.events import Attributes, FocusPoint
+from streams.cli.explain_child import explain as explain_child
 from streams.cli.failures import CommandError, Exit, usage
 from streams.cli.shared import ConfigOption, JsonOption, emit, out, settings_from
+from streams.compose.limits import make_limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +33,7 @@ app = typer.Typer(
     epilog="Examples: darkroom recipes show web · darkroom recipes lint my-recipes/ · "
     "darkroom recipes explain web photo.jpg",
 )
+FocusOption = Annotated[str | None, typer.Option("--focus", metavar="X,Y", help="Focus point, as fractions.")]
 
 
 @app.command("list")
@@ -77,6 +84,53 @@ def lint(paths: Annotated[list[Path], typer.Argument(metavar="PATH...")]) -> Non
     if problems:
         raise CommandError(Exit.FAILED, f"{len(problems)} mistakes:", *problems)
     out().print(f"{len(files)} recipe{'s' if len(files) > 1 else ''} in order")
+
+
+@app.command()
+def explain(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or its TOML file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="An image.")],
+    focus: FocusOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how a recipe's variants would be made of an image: the decode, what feeds what, sizes and crops."""
+    settings = settings_from(config)
+    named = _file_or_named(recipe, settings.recipes.folder)
+    limits = make_limits(settings)
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
+            facts, plan = child.submit(explain_child, file.read_bytes(), limits, named, _focus(focus)).result()
+    except Permanent as error:
+        raise CommandError(Exit.FAILED, f"{file}: {error.reason}: {error.detail}") from error
+    except BrokenProcessPool as error:
+        raise CommandError(Exit.FAILED, f"{file}: the process that read it crashed") from error
+    if as_json:
+        emit({"facts": facts, "plan": plan.splitlines(), "recipe": named.name})
+        return
+    size = f"{facts['width']} x {facts['height']}"
+    out().print(f"source   {facts['format']} {size}, {facts['colour_space']}, {facts['frames']} frame(s)\n{plan}")
+
+
+def _focus(text: str | None) -> FocusPoint | None:
+    if text is None:
+        return None
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise usage(f"--focus {text}: write X,Y as fractions, for example 0.3,0.5") from error
+    return FocusPoint(x, y)
+
+
+def _file_or_named(text: str, folder: Path | None) -> Recipe:
+    if not text.endswith(".toml"):
+        return _named(_recipes(folder), text)
+    try:
+        return load_recipe(Path(text))
+    except RecipeError as error:
+        raise usage(f"mistakes in {text}:", *(str(problem) for problem in error.problems)) from error
+    except OSError as error:
+        raise usage(f"{text}: {error.strerror}") from error
 
 
 def _recipes(folder: Path | None) -> Mapping[str, Recipe]:

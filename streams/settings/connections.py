@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from processors.policy import AllowedSource
 from streams.settings.base import Positive, Section, refuse, setting
 from streams.settings.owned import refused
 
@@ -181,3 +182,12 @@ class SourceRule(Section):
         "Keys must start with this; `{tenant}` is the event's own, encoded.",
         "No tenant can point at another's uploads.",
     )
+
+    @field_validator("prefix")
+    @classmethod
+    def _keeps_tenants_apart(cls, value: str, info: ValidationInfo) -> str:
+        try:
+            AllowedSource(info.data.get("bucket", "any"), value)
+        except ValueError as error:
+            raise refuse(str(error), "write for example {tenant}/ or incoming/{tenant}/") from error
+        return value
