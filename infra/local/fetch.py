@@ -53,9 +53,9 @@ class Part:
 
 def _maven(name: str, what: str, pom: Path, goal: tuple[str, ...]) -> Part:
     text = pom.read_text()
-    version = next(
-        iter(re.findall(r"<version>(\d[^<]*\.[^<]*)", text)), "?"
-    )  # the first dependency's, "1" is the pom's own
+    # the plugin's pin stands after its own artifact's name, so the artifact is looked for by name
+    found = re.search(r"<artifactId>(?:kafka_2.13|apicurio-registry-app)</artifactId>\s*<version>([^<]+)", text)
+    version = found[1] if found else "?"
     command = ("mvn", "--batch-mode", "--file", str(pom), *goal)
     return Part(name, what.format(version=version), "mvn", text, command, r"Downloaded from|Copying|Unpacking")
 

@@ -23,7 +23,7 @@ COVERS = {"run": ("run",), "dev": ("dev", "run")}
 """The development lock is resolved first and the other one constrained by it, so it contains the other."""
 OLDEST = (3, 11)
 FROM_SOURCE = "pyvips"
-"""The one package without wheels; what builds it comes first, hash-checked too, as nothing else may be fetched for it."""
+"""The one package without wheels; what builds it comes first, hash-checked as well."""
 BUILD_TOOLS = {"setuptools", "cffi", "pycparser", "pkgconfig"}
 
 
