@@ -1,7 +1,7 @@
 """The typed events: one frozen dataclass for every Avro record in ``schemas/avro``.
 
 A test holds classes and files to each other field by field. Times are timezone-aware UTC datetimes (microseconds),
-``hlc`` is a hybrid logical clock as one integer (microseconds since the epoch, shifted left by 16, plus a counter),
+``hlc`` is a hybrid logical clock as one integer (milliseconds since the epoch, shifted left by 16, plus a counter),
 sizes are bytes, widths and heights are pixels after orientation.
 """
 
