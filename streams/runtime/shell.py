@@ -82,6 +82,7 @@ class Engine:
         self._last_step = time.monotonic()
         self._reported = 0.0
         self._drain_until = 0.0
+        self._seeks: list[tuple[TopicPartition, int]] = []
         self._status: dict[str, Any] = {"state": "starting"}
 
     def run(self) -> None:
@@ -169,9 +170,9 @@ class Engine:
         """Carry decisions out. Inside a rebalance callback the partitions concerned may be gone already."""
         if decisions.read:
             self._positions.read([(p, self._loop.incarnation(p)) for p in decisions.read])
-        for partition, offset in decisions.seek:
-            log.debug("partition_opened", topic=partition.topic, partition=partition.partition, offset=offset)
-            self._consumer.seek(partition, offset)
+        self._seeks += decisions.seek
+        if self._seeks:
+            self._seeks = [seek for seek in self._seeks if not self._seek(*seek)]
         if decisions.pause:
             self._consumer.pause(decisions.pause)
         if decisions.resume:
@@ -184,6 +185,17 @@ class Engine:
         if self._loop.fenced is not None:
             msg = f"the transactional id {self._settings.transactional_id!r} is in use by another worker"
             raise FencedError(msg)
+
+    def _seek(self, partition: TopicPartition, offset: int) -> bool:
+        """Open a partition at its position; False if that is to be tried again at the next step."""
+        if not self._loop.incarnation(partition):
+            return True
+        try:
+            self._consumer.seek(partition, offset)
+        except BrokerError as error:
+            log.debug("seek_failed", topic=partition.topic, partition=partition.partition, error=str(error))
+            return False
+        return True
 
     def _position(
         self, partition: TopicPartition, incarnation: int, found: Position, topic_id: bytes, start: int
