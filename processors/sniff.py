@@ -6,6 +6,7 @@ a cut PNG and a damaged one with the same words. Structures are walked from mark
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from typing import Final
 
 from processors.facts import SourceFormat
@@ -77,8 +78,16 @@ def _text_kind(head: bytes) -> str:
         return "HTML"
     if text.startswith(b"<?xml"):
         return "XML"
-    control = sum(byte < 32 and byte not in b"\t\r\n\f\x1b" for byte in head)  # noqa: PLR2004 - ASCII control codes
-    return "text" if control == 0 else "of no known image format"
+    return "text" if _is_text(head) else "of no known image format"
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether this is UTF-8, perhaps ended inside a character, without control codes."""
+    try:
+        text = getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character in "\t\r\n\f" for character in text)
 
 
 def is_cut_short(data: bytes, source: SourceFormat) -> bool:
