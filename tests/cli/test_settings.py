@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from streams.adapters import kafka_settings
 from streams.settings import SettingsError, load
 from streams.settings.document import document
+from streams.settings.owned import refused
 from streams.settings.table import rows
 
 ROOT = Path(__file__).parents[2]
@@ -145,6 +147,13 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path) -> None:
     file = write(tmp_path / "a.toml", "[kafka]\ngroup = \n")
 
     assert "line 2" in problems(file)[str(file)]
+
+
+def test_what_the_kafka_adapter_owns_is_refused_with_a_reason() -> None:
+    """The adapter would override these silently; a user is told by name instead."""
+    assert kafka_settings.OWNED - refused(dict.fromkeys(kafka_settings.OWNED, "1")).keys() == frozenset()
+    assert "default.topic.acks" in refused({"default.topic.acks": "1"})
+    assert refused({"sasl.username": "me", "ssl.ca.location": "/ca.pem"}) == {}
 
 
 def test_every_setting_says_what_it_is_and_why() -> None:
