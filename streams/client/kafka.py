@@ -16,7 +16,7 @@ from schemas.record import Record
 from streams.client.errors import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from confluent_kafka import Message
 
@@ -65,18 +65,21 @@ def producer_properties(kafka: Mapping[str, Any], *, client_id: str, delivery_s:
 
 def consumer_properties(kafka: Mapping[str, Any], *, client_id: str, group: str, session_s: float) -> dict[str, Any]:
     """Return the properties of a consumer that commits nothing by itself and reads committed records only."""
+    session = {
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": round(session_s * 1000),
+        "heartbeat.interval.ms": max(100, round(session_s * 1000 / 5)),
+    }
     return {
         **_QUIET,
         "queued.max.messages.kbytes": 16 * 1024,
         **kafka,
+        **({} if kafka.get("group.protocol") == "consumer" else session),  # with KIP-848 these are the broker's
         "client.id": client_id,
         "group.id": group,
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "partition.assignment.strategy": "cooperative-sticky",
-        "session.timeout.ms": round(session_s * 1000),
-        "heartbeat.interval.ms": max(100, round(session_s * 1000 / 5)),
         # Where to start is decided and committed once, when the group is new; a position that got lost is an error.
         "auto.offset.reset": "error",
     }
@@ -112,6 +115,18 @@ def as_record(message: Message) -> Record:
     return Record(
         topic, partition, offset, _maybe(message.key()), _maybe(message.value()), headers, message.timestamp()[1]
     )
+
+
+def demand_topics(kafka: Mapping[str, Any], names: Iterable[str], *, timeout_s: float) -> None:
+    """Raise `Unavailable` unless a broker answers, `RefusedError` for the first topic that is missing."""
+    admin = AdminClient({**_QUIET, **kafka, "client.id": "darkroom-client"})
+    try:
+        known = admin.list_topics(timeout=timeout_s).topics
+    except KafkaException as error:
+        raise translate(kafka_error(error), address(kafka), "asking for metadata") from error
+    for name in names:
+        if name not in known:
+            raise RefusedError("UNKNOWN_TOPIC_OR_PART", f"there is no topic {name}; `darkroom topics create` makes it")
 
 
 def ensure_topic(kafka: Mapping[str, Any], topic: Topic, *, timeout_s: float, remedy: str) -> None:
