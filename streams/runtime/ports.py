@@ -38,11 +38,15 @@ class Severity(Enum):
 class BrokerError(DarkroomError):
     """A Kafka call failed. ``code`` is the broker's or the client's name for it, for example ``REQUEST_TIMED_OUT``."""
 
-    def __init__(self, severity: Severity, code: str, detail: str = "") -> None:
+    def __init__(
+        self, severity: Severity, code: str, detail: str = "", partition: TopicPartition | None = None
+    ) -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
         self.severity = severity
         self.code = code
         self.detail = detail
+        self.partition = partition
+        """The partition at fault, where a consumer's error concerns one only."""
 
 
 class GroupMetadata(Protocol):
