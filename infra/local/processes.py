@@ -62,12 +62,18 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], log
             stderr=subprocess.STDOUT,
             env=os.environ | environment,
             start_new_session=True,  # Ctrl-C is for us: we stop the servers ourselves
-            preexec_fn=_die_with_parent() if bound_to_us else None,  # noqa: PLW1509 - it takes no lock
+            preexec_fn=die_with_parent() if bound_to_us else None,  # noqa: PLW1509 - it takes no lock
         )
     return Known(name, process.pid, psutil.Process(process.pid).create_time())
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def end_with_parent() -> None:
+    """Have the kernel send SIGTERM to this process when its parent ends: a killed `just` tells nobody."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def die_with_parent() -> Callable[[], None] | None:
     """Return what the child does before it becomes the server."""
     if not sys.platform.startswith("linux"):
         return None

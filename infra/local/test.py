@@ -15,6 +15,7 @@ import psutil
 
 from infra.local.fetch import FetchError
 from infra.local.kafka_cluster import KafkaError
+from infra.local.processes import die_with_parent, end_with_parent
 from infra.local.stack import StackError, ephemeral_stack
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def main(arguments: list[str]) -> int:
     """Run the tests and return pytest's exit code."""
     signal.signal(signal.SIGTERM, _raise_terminated)
     signal.signal(signal.SIGHUP, _raise_terminated)
+    end_with_parent()
     try:
         with ephemeral_stack() as file:
             return _pytest(arguments, file)
@@ -55,20 +57,30 @@ def _pytest(arguments: list[str], stack: Path) -> int:
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
     parallel = [] if any(word.startswith(ALONE) for word in arguments) else ["-n", str(workers), "--dist", "loadfile"]
     command = [sys.executable, "-m", "pytest", *parallel, *arguments]
-    process = subprocess.Popen(command, env=os.environ | {"DARKROOM_TEST_STACK": str(stack)})
+    process = subprocess.Popen(
+        command,
+        env=os.environ | {"DARKROOM_TEST_STACK": str(stack)},
+        # A group of its own hears of Ctrl-C from us, once: a second one would cut its clean-up short.
+        # Alone it stays in ours, for a debugger reads from the terminal.
+        process_group=0 if parallel else None,
+        preexec_fn=die_with_parent(),  # noqa: PLW1509 - it takes no lock
+    )
     try:
         return process.wait()
-    except (KeyboardInterrupt, Terminated):
-        _end(process)
+    except KeyboardInterrupt:
+        _end(process, told=not parallel)
+        raise
+    except Terminated:
+        _end(process, told=False)
         raise
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let pytest finish its fixtures as after Ctrl-C (which a terminal has sent it already), then end what is left."""
+def _end(process: subprocess.Popen[bytes], *, told: bool) -> None:
+    """Let pytest finish its fixtures as after Ctrl-C (of which it may have been told), then end what is left."""
     tree = psutil.Process(process.pid)
     everyone = [*tree.children(recursive=True), tree]
-    for each in everyone:
-        _signal(each, signal.SIGINT)
+    if not told:
+        _signal(tree, signal.SIGINT)
     _, left = psutil.wait_procs(everyone, timeout=GRACE)
     for each in left:
         _signal(each, signal.SIGKILL)
