@@ -13,7 +13,7 @@ from __future__ import annotations
 import signal
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -30,12 +30,14 @@ from streams.runtime.pool_process import (
 from streams.runtime.pool_wire import Kind, WireError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     from streams.runtime.pool_wire import Frame
 
 __all__ = ["Answer", "Pool", "PoolClosed", "PoolSettings", "PoolStartError", "PoolStats"]
 
+T = TypeVar("T")
 _DETAIL = 500
 _VERDICTS = (
     (OverTimeError, Reason.TIMED_OUT, "timed_out"),
@@ -96,8 +98,10 @@ class Pool:
             self.close()
             raise PoolStartError(f"the {self.settings.name} cannot start: {error}") from error
 
-    def call(self, command: bytes, data: bytes | memoryview) -> Answer:
-        """Have a child answer; wait for a free one first.
+    def call(self, command: bytes, data: bytes | memoryview, read: Callable[[Answer], T]) -> T:
+        """Have a child answer; wait for a free one first. Return what ``read`` makes of the answer.
+
+        ``read`` distrusts: whatever it raises means that the child lied, which is as bad as a crash.
 
         Raise `Permanent` with the child's own reason, or TIMED_OUT, OUT_OF_MEMORY or RENDERER_CRASHED if the call did
         that to its child; `Unavailable` while no child can be started; `Transient` if somebody else killed the child;
@@ -108,10 +112,10 @@ class Pool:
         except StartError as error:
             raise Unavailable(self.settings.name, str(error)) from error
         try:
-            outcome = _outcome(child.call(command, data))
+            outcome = _outcome(child.call(command, data), read)
         except BaseException as error:
-            failure = self._judge(child, error)
             self._places.replace(child)
+            failure = self._judge(child, error)
             if failure is None:
                 raise
             raise failure from error
@@ -172,14 +176,14 @@ class Pool:
             self._stats = replace(self._stats, **{counter: getattr(self._stats, counter) + 1})
 
 
-def _outcome(frame: Frame) -> Answer | Permanent:
-    if frame.kind is Kind.ANSWER:
-        return Answer(frame.head, frame.parts)
-    reason, _, detail = frame.head.decode(errors="replace").partition("\n")
+def _outcome(frame: Frame, read: Callable[[Answer], T]) -> T | Permanent:
     try:
+        if frame.kind is Kind.ANSWER:
+            return read(Answer(frame.head, frame.parts))
+        reason, _, detail = frame.head.decode(errors="replace").partition("\n")
         return Permanent(Reason(reason), detail[:_DETAIL])
-    except ValueError as error:
-        raise WireError("failed for a reason that does not exist") from error
+    except Exception as error:
+        raise WireError(f"no such answer can be: {error}") from error
 
 
 def _log() -> structlog.stdlib.BoundLogger:

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.runtime import pool_landlock, pool_seccomp
@@ -72,6 +73,7 @@ def contain() -> Containment:
         containment.missing["sandbox"] = f"nothing is known for {sys.platform}"
         return containment
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _layer(containment, "oom_first", _be_the_first_to_go)
     _layer(containment, "undumpable", lambda: _prctl(_PR_SET_DUMPABLE, 0))
     _layer(containment, "capabilities", _drop_capabilities)
     _layer(containment, "landlock", pool_landlock.restrict)
@@ -96,6 +98,11 @@ def _limits() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     few = _DESCRIPTORS if most == resource.RLIM_INFINITY else min(_DESCRIPTORS, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (few, few))
+
+
+def _be_the_first_to_go() -> None:
+    """When memory runs out, the kernel shall take a child and not the worker that holds the offsets."""
+    Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _drop_capabilities() -> None:

@@ -132,7 +132,7 @@ class Child:
     def call(self, command: bytes, data: bytes | memoryview) -> Frame:
         """Return the child's `Kind.ANSWER` or `Kind.FAILED`.
 
-        Raise `ChildDiedError`, `OverTimeError`, `OverMemoryError` or `WireError`; the child is then of no more use: `kill` it.
+        Raise `ChildDiedError`, `OverTimeError`, `OverMemoryError` or `WireError`; the child is then of no more use.
         """
         self.calls += 1
         os.ftruncate(self._stderr, 0)

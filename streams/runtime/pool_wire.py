@@ -53,7 +53,7 @@ class Frame:
 class Serve(Protocol):
     """What an entry point returns: answers one call, in the child, one at a time."""
 
-    def __call__(self, command: bytes, data: memoryview) -> tuple[bytes, Sequence[bytes]]:
+    def __call__(self, command: bytes, data: memoryview, /) -> tuple[bytes, Sequence[bytes]]:
         """Return the head and the parts of the answer; raise `schemas.errors.Permanent` to fail with a reason."""
         ...
 
