@@ -72,14 +72,17 @@ def _resized(image: Image, size: Size) -> Image:
 
 
 def _to(image: Image, width: int, height: int) -> Image:
-    """Resize to exactly this size; transparent pixels must not bleed their colour into others."""
+    """Resize to exactly this size; transparent pixels must not bleed their colour into others.
+
+    Rounding before each cast matters: casts cut off, which would darken every level by more than a step.
+    """
     if (image.width, image.height) == (width, height):
         return image
     across, down = width / image.width, height / image.height
     if not image.hasalpha():
         return image.resize(across, vscale=down)
-    premultiplied = image.premultiply().cast(image.format)
-    return premultiplied.resize(across, vscale=down).unpremultiply().cast(image.format)
+    premultiplied = image.premultiply().rint().cast(image.format)
+    return premultiplied.resize(across, vscale=down).unpremultiply().rint().cast(image.format)
 
 
 def _converted(image: Image, conversion: Conversion) -> Image:
