@@ -12,8 +12,15 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from schemas.errors import DarkroomError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+
+class HealthError(DarkroomError):
+    """The address cannot be had."""
+
 
 Readiness = tuple[bool, "Mapping[str, Any]"]
 """Whether the worker is ready, and the facts (with a ``reason`` where it is not)."""
@@ -23,8 +30,11 @@ OK, NOT_FOUND, UNAVAILABLE = 200, 404, 503
 
 @contextmanager
 def serve_health(host: str, port: int, live: Callable[[], bool], ready: Callable[[], Readiness]) -> Iterator[int]:
-    """Serve while the context lasts and yield the port. OSError if the address cannot be had."""
-    server = ThreadingHTTPServer((host, port), _handler(live, ready))
+    """Serve while the context lasts and yield the port. Raise `HealthError` if the address cannot be had."""
+    try:
+        server = ThreadingHTTPServer((host, port), _handler(live, ready))
+    except OSError as error:
+        raise HealthError(f"cannot serve health on {host}:{port}: {error.strerror}") from error
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="health", daemon=True)
     thread.start()

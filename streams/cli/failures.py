@@ -53,6 +53,10 @@ def named_services(settings: Settings) -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
+        from schemas.codec import NotRegistered  # noqa: PLC0415  fastavro is slow to import, and rarely needed here
+
+        if isinstance(error, NotRegistered):
+            raise CommandError(Exit.FAILED, error.detail) from error
         raise unreachable(settings, error.service, error.detail) from error
     except BrokerError as error:
         if error.severity is Severity.FENCED:

@@ -1,0 +1,88 @@
+"""`darkroom worker`: one worker process, from its start-up checks to its orderly end.
+
+The first SIGTERM or SIGINT lets what is in progress finish within ``worker.drain_s`` and leaves the group; the second
+ends the process at once, which costs work but, as any crash, nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+import typer
+
+from processors.recipe_file import RecipeError
+from streams.adapters.health import HealthError, serve_health
+from streams.adapters.slots import NoSlotError
+from streams.cli.failures import CommandError, Exit, named_services, usage
+from streams.cli.shared import ConfigOption, settings_from
+from streams.cli.watch_health import HealthWatch
+from streams.compose.worker import checks, slot, start_worker
+from streams.runtime.shell import FencedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from streams.runtime.shell import Engine
+    from streams.settings import Settings
+
+log = structlog.get_logger()
+app = typer.Typer()
+
+
+@app.command(epilog="Examples: darkroom worker · DARKROOM_WORKER__HTTP_PORT=8080 darkroom worker --config prod.toml")
+def worker(config: ConfigOption = None) -> None:
+    """Run one worker until it is told to stop.
+
+    SIGTERM: finish what is in progress within worker.drain_s, leave the group, exit 0. A second signal: stop at once.
+    GET /livez: the process works. GET /readyz: it can do its job now, or 503 with the reason.
+    """
+    settings = settings_from(config)
+    try:
+        with ExitStack() as stack, named_services(settings):
+            _run(settings, stack)
+    except (NoSlotError, HealthError, RecipeError) as error:
+        raise usage(f"{error} (worker.slots_folder, worker.http_port, recipes.folder)") from error
+    log.info("worker_stopped")
+
+
+def _run(settings: Settings, stack: ExitStack) -> None:
+    transactional_id = stack.enter_context(slot(settings, socket.gethostname()))
+    probes = checks(settings)
+    for check in probes.values():
+        check()
+    engine = stack.enter_context(start_worker(settings, transactional_id))
+    watch = HealthWatch(probes, engine.status)
+    stack.enter_context(watch.watching())
+    address = (settings.worker.http_host, settings.worker.http_port)
+    port = stack.enter_context(serve_health(*address, watch.live, watch.ready))
+    stack.enter_context(_signals(engine, settings.worker.drain_s))
+    log.info("worker_started", transactional_id=transactional_id, group=settings.kafka.group, http_port=port)
+    try:
+        engine.run()
+    except FencedError as error:
+        raise CommandError(Exit.FENCED, f"fenced: {error}") from error
+
+
+@contextmanager
+def _signals(engine: Engine, drain_s: float) -> Iterator[None]:
+    """Stop the engine on the first signal, the process on the second."""
+    asked: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if asked:
+            os._exit(Exit.INTERRUPTED)
+        asked.append(number)
+        engine.stop(drain_s)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
