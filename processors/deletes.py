@@ -9,8 +9,9 @@ them right is the order in which each writes and then looks, on a store whose li
 So at least one of them sees the other. A writer that sees a tombstone newer than its upload answers ``image_deleted``;
 one that sees an older tombstone, newer than the life it worked in, starts again in that tombstone's life. A deleter
 removes what is in lives older than its tombstone, except what a manifest ties to an upload newer than the tombstone:
-such an upload may have overtaken the delete on another lane, and was announced before the deleter came. A life older
-than any tombstone is never begun again, so late writes there hit nothing that lives.
+such an upload may have overtaken the delete on another lane, and was announced before the deleter came. (If it was not,
+and started again, the spared copy goes with the delete that ends that upload.) A life older than any tombstone is never
+begun again, so late writes there hit nothing that lives.
 """
 
 from __future__ import annotations

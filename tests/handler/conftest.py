@@ -31,21 +31,27 @@ def minio(stack: Stack) -> MinioStore:
     return MinioStore(config)
 
 
-@pytest.fixture(params=["directory", "minio"])
-def make_world(request: pytest.FixtureRequest, tmp_path: Path, unique: Callable[[str], str]) -> Callable[[], World]:
-    """Return a maker of empty worlds, on each store in turn."""
+@pytest.fixture
+def on_directory(tmp_path: Path, unique: Callable[[str], str]) -> Callable[[], World]:
+    """Return a maker of empty worlds on directories."""
+    return lambda: World(DirectoryStore(tmp_path / unique("objects")))
 
-    def on_directory() -> World:
-        return World(DirectoryStore(tmp_path / unique("objects")))
 
-    if request.param == "directory":
-        return on_directory
-    store: MinioStore = request.getfixturevalue("minio")
+@pytest.fixture
+def on_minio(minio: MinioStore, unique: Callable[[str], str]) -> Callable[[], World]:
+    """Return a maker of empty worlds on the real MinIO."""
 
-    def on_minio() -> World:
-        world = World(store, bucket=unique("variants"), uploads=unique("uploads"))
-        store.make_bucket(world.bucket)
-        store.make_bucket(world.uploads)
+    def make() -> World:
+        world = World(minio, bucket=unique("variants"), uploads=unique("uploads"))
+        minio.make_bucket(world.bucket)
+        minio.make_bucket(world.uploads)
         return world
 
-    return on_minio
+    return make
+
+
+@pytest.fixture(params=["directory", "minio"])
+def make_world(request: pytest.FixtureRequest) -> Callable[[], World]:
+    """Return a maker of empty worlds, on each store in turn."""
+    maker: Callable[[], World] = request.getfixturevalue(f"on_{request.param}")
+    return maker

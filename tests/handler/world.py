@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NOON: Final = datetime(2026, 3, 4, 12, 30, 15, 123456, tzinfo=UTC)
-HLC: Final = int(NOON.timestamp() * 1_000_000) << 16
+HLC: Final = int(NOON.timestamp() * 1000) << 16
 UPLOADS: Final = "uploads"
 BUCKET: Final = "darkroom"
 PHOTO: Final = b"a photograph, as far as this renderer can tell"
