@@ -1,0 +1,121 @@
+"""What `publish` is to publish: files, folders and globs, or objects of a bucket, each with its tenant and id.
+
+Finds and names; publishes nothing.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from streams.cli.failures import usage
+from streams.client.uploads import ObjectRef, Upload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from streams.client.ports import ObjectStore
+
+SCHEME: Final = "s3://"
+DEFAULT_TENANT: Final = "default"
+_IMAGES: Final = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".avif", ".heic", ".heif", ".tif", ".tiff",
+    ".bmp", ".svg",
+})  # fmt: skip
+_PLACEHOLDERS: Final = {"tenant": "(?P<tenant>[^/]+)", "id": "(?P<id>.+?)", "ext": r"[^./]+"}
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How tenant and id follow from a path: a pattern's parts win over what is given for all."""
+
+    tenant: str | None
+    pattern: str | None = None
+    image_id: str | None = None
+
+    def of(self, path: str) -> tuple[str, str]:
+        """Return tenant and id of a path (with ``/``). Raise a usage error if the pattern does not fit."""
+        parts = {} if self.pattern is None else _matched(self.pattern, path)
+        return parts.get("tenant") or self.tenant or DEFAULT_TENANT, self.image_id or parts.get("id") or path
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Objects of a bucket under a prefix."""
+
+    name: str
+    prefix: str
+
+    @classmethod
+    def read(cls, text: str) -> Bucket:
+        """Read ``s3://bucket/prefix``."""
+        name, _, prefix = text.removeprefix(SCHEME).partition("/")
+        if not name:
+            raise usage(f"{text!r} names no bucket: write s3://bucket/prefix")
+        return cls(name, prefix)
+
+
+def expand(paths: Sequence[str]) -> tuple[list[tuple[Path, str]], int]:
+    """Return every file with the path that names it, and how many files of folders do not look like images."""
+    found: dict[Path, str] = {}
+    skipped = 0
+    for text in paths:
+        matches = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else [text]  # noqa: PTH207  a pattern of the shell's kind
+        if not matches or not Path(matches[0]).exists():
+            raise usage(f"no such file or folder: {text}")
+        for match in matches:
+            path = Path(match)
+            if not path.is_dir():
+                found.setdefault(path, path.name if path.is_absolute() or ".." in path.parts else path.as_posix())
+                continue
+            for inner in _files(path):
+                if inner.suffix.lower() in _IMAGES:
+                    found.setdefault(inner, inner.relative_to(path).as_posix())
+                else:
+                    skipped += 1
+    return list(found.items()), skipped
+
+
+def files(paths: Sequence[tuple[Path, str]], naming: Naming, template: Upload) -> Iterator[Upload]:
+    """Yield an upload for each file."""
+    for path, name in paths:
+        tenant, image_id = naming.of(name)
+        yield replace(template, content=path, tenant=tenant, image_id=image_id)
+
+
+def objects(
+    store: ObjectStore, bucket: Bucket, naming: Naming, template: Upload, *, after: str = ""
+) -> Iterator[tuple[str, Upload]]:
+    """Yield an upload for each object after a key, in the order of keys; nothing is copied."""
+    for entry in store.entries(bucket.name, bucket.prefix, start_after=after):
+        if entry.key.endswith("/"):
+            continue
+        tenant, image_id = naming.of(entry.key)
+        ref = ObjectRef(bucket.name, entry.key)
+        yield entry.key, replace(template, content=ref, tenant=tenant, image_id=image_id)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden:
+            yield path
+
+
+def _matched(pattern: str, path: str) -> dict[str, str]:
+    found = _compiled(pattern).search(path)
+    if found is None:
+        raise usage(f"{path} does not fit --pattern {pattern}")
+    return found.groupdict()
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    pieces = re.split(r"\{(\w+)\}", pattern)
+    unknown = sorted(set(pieces[1::2]) - set(_PLACEHOLDERS))
+    if unknown:
+        raise usage(f"--pattern {pattern}: {{{unknown[0]}}} is none of {{tenant}}, {{id}}, {{ext}}")
+    texts = [re.escape(piece) if index % 2 == 0 else _PLACEHOLDERS[piece] for index, piece in enumerate(pieces)]
+    return re.compile(f"(?:^|/){''.join(texts)}$")
