@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from processors.handler import ImageHandler
 from processors.records import RecordHandler
 from schemas.errors import Transient
+from streams.adapters.handler_log import LoggedHandler
 from streams.adapters.kafka import KafkaBroker, Timing
 from streams.adapters.kafka_admin import AdminError
 from streams.adapters.kafka_groups import topic_ids
@@ -105,7 +106,7 @@ def start_engine(settings: Settings, broker: Broker, store: Store, transactional
         )
         ids = TopicIds(broker, settings.kafka.group, topics, settings.kafka.timeout_s)
         handler = RecordHandler(codec, images, topics, clock, store=store, bucket=settings.store.bucket, topic_id=ids)
-        yield Engine(broker, handler, engine_settings(settings, topics, transactional_id))
+        yield Engine(broker, LoggedHandler(handler), engine_settings(settings, topics, transactional_id))
 
 
 def engine_settings(settings: Settings, topics: Topics, transactional_id: str) -> EngineSettings:
