@@ -78,6 +78,8 @@ class Engine:
         self._handler = handler
         self._drain_s: float | None = None
         self._error: Exception | None = None
+        self._broken = False
+        """True once `run` ends by an error: leave the group, but wait for nothing and commit nothing."""
         self._running = threading.Event()
         self._last_step = time.monotonic()
         self._reported = 0.0
@@ -96,6 +98,9 @@ class Engine:
             while self._drain_s is None:
                 self._step(block=True)
             self._drain(self._drain_s)
+        except Exception:
+            self._broken = True
+            raise
         finally:
             self._close()
 
@@ -119,7 +124,7 @@ class Engine:
         """Give what is in flight a bounded time, commit it, let go."""
         deadline = time.monotonic() + self._patience()
         self._loop.revoke(partitions)
-        while not self._loop.released(partitions) and time.monotonic() < deadline and self._error is None:
+        while not self._broken and not self._loop.released(partitions) and time.monotonic() < deadline:
             self._act(self._loop.decide(time.monotonic()))
             self._inbox.wait(BUSY_WAIT_S)
             self._take_in()
@@ -249,8 +254,7 @@ class Engine:
     def _close(self) -> None:
         self._handlers.close()
         try:
-            if self._error is None and self._loop.fenced is None:
-                self._consumer.close()
+            self._consumer.close()
         finally:
             self._positions.close()
             self._commits.close(1.0)
