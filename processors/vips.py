@@ -5,6 +5,7 @@ Nothing is set on import: `configure_vips` is called once by whoever owns the pr
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +34,8 @@ _DETAIL: Final = 200
 
 
 def configure_vips() -> None:
-    """Set libvips up for this process: one thread, no cache, no other loaders. Repeating it changes nothing."""
+    """Set libvips up for this process: one thread, no cache, no other loaders, no chatter. Repeating it is harmless."""
+    logging.getLogger("pyvips").setLevel(logging.ERROR)  # it warns about every oddity of every file
     pyvips.concurrency_set(1)
     pyvips.cache_set_max(0)
     pyvips.operation_block_set("VipsForeignLoad", state=True)
