@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streams.client.feed import Start
     from streams.client.parking import Parked
     from streams.client.parts import Parts
+    from streams.client.process import HomeProcess
     from streams.client.subscriber import Kind
     from streams.settings import Settings
 
@@ -44,7 +45,15 @@ class Publisher(publisher.Publisher):
         delivery_s: float = publisher.DELIVERY_S,
     ) -> None:
         """Take settings, or the path of a configuration file, or find one. Raise `SettingsError` with every problem."""
-        super().__init__(_parts(settings, config), parallel=parallel, delivery_s=delivery_s)
+        self._made = _parts(settings, config)
+        super().__init__(self._made, parallel=parallel, delivery_s=delivery_s)
+
+    def close(self) -> None:
+        """Close it, and the connections made for it; see `streams.client.publisher.Publisher.close`."""
+        try:
+            super().close()
+        finally:
+            _release(self._home, self._made)
 
 
 class Subscriber(subscriber.Subscriber):
@@ -70,8 +79,9 @@ class Subscriber(subscriber.Subscriber):
         config: str | Path | None = None,
     ) -> None:
         """Take settings or find them, as `Publisher` does, and join the group."""
+        self._made = _parts(settings, config)
         super().__init__(
-            _parts(settings, config),
+            self._made,
             group=group,
             start=start,
             topics=topics,
@@ -82,13 +92,28 @@ class Subscriber(subscriber.Subscriber):
             session_s=session_s,
         )
 
+    def close(self) -> None:
+        """Close it, and the connections made for it; see `streams.client.subscriber.Subscriber.close`."""
+        try:
+            super().close()
+        finally:
+            _release(self._home, self._made)
+
 
 class Waiter(waiter.Waiter):
     """Hears the answers to what is published after it was made; see `streams.client.waiter.Waiter`."""
 
     def __init__(self, settings: Settings | None = None, *, config: str | Path | None = None) -> None:
         """Take settings or find them, as `Publisher` does."""
-        super().__init__(_parts(settings, config))
+        self._made = _parts(settings, config)
+        super().__init__(self._made)
+
+    def close(self) -> None:
+        """Close it, and the connections made for it."""
+        try:
+            super().close()
+        finally:
+            _release(self._home, self._made)
 
 
 def get_image(
@@ -113,6 +138,12 @@ def put_back(
 ) -> int:
     """Have parked events delivered to the group again; see `streams.client.parked.put_back`."""
     return parked.put_back(_parts(settings, config), group, events)
+
+
+def _release(home: HomeProcess, parts: Parts) -> None:
+    """Close what was made for one client; in a forked child it is the parent's."""
+    if home.is_here():
+        parts.release()
 
 
 def _parts(settings: Settings | None, config: str | Path | None) -> Parts:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from streams.client.errors import RefusedError
+from schemas.errors import Unavailable
 from streams.client.kafka import address, as_record, consumer_properties, demand_topics, kafka_error, translate
 from streams.client.parker import Parker
 from streams.client.parking import put_back_place, put_back_record, read_parked
@@ -69,35 +69,36 @@ def put_back(parts: Parts, group: str, events: Iterable[Parked]) -> int:
 
 
 def _read_all(parts: Parts, topic: str) -> Iterator[Record]:
-    """Yield every record that is on the topic now, partition by partition."""
+    """Yield every record that is on the topic now, in order within a partition."""
     demand_topics(parts.kafka, [topic], timeout_s=parts.timeout_s)
     properties = consumer_properties(
         parts.kafka, client_id="darkroom-parked", group="darkroom-parked", session_s=_SESSION_S
     )
     consumer = Consumer(properties)
     try:
-        known = consumer.list_topics(topic, timeout=parts.timeout_s).topics[topic]
-        for number in sorted(known.partitions):
-            yield from _read_partition(consumer, KafkaPartition(topic, number), parts)
+        yield from _read_to_end(consumer, topic, parts)
     except KafkaException as error:
         raise translate(kafka_error(error), address(parts.kafka), f"reading {topic}") from error
     finally:
         consumer.close()
 
 
-def _read_partition(consumer: Consumer, partition: KafkaPartition, parts: Parts) -> Iterator[Record]:
-    edges = consumer.get_watermark_offsets(partition, timeout=parts.timeout_s)
-    low, high = edges or (0, 0)
-    consumer.assign([KafkaPartition(partition.topic, partition.partition, low)])
-    at = low
-    while at < high:
+def _read_to_end(consumer: Consumer, topic: str, parts: Parts) -> Iterator[Record]:
+    ends = {}
+    for number in consumer.list_topics(topic, timeout=parts.timeout_s).topics[topic].partitions:
+        low, high = consumer.get_watermark_offsets(KafkaPartition(topic, number), timeout=parts.timeout_s) or (0, 0)
+        if low < high:
+            ends[KafkaPartition(topic, number, low)] = high
+    consumer.assign(list(ends))
+    left = {partition.partition: high for partition, high in ends.items()}
+    while left:
         message = consumer.poll(parts.timeout_s)
         if message is None:
-            where = address(parts.kafka)
-            raise RefusedError("TIMED_OUT", f"{where}: {partition.topic} stopped at {at}, its end is {high}")
+            raise Unavailable("kafka", f"{address(parts.kafka)}: {topic} was not read to its end in time")
         error = message.error()
         if error is not None:
-            raise translate(error, address(parts.kafka), f"reading {partition.topic}")
+            raise translate(error, address(parts.kafka), f"reading {topic}")
         record = as_record(message)
-        at = record.offset + 1
+        if record.offset + 1 >= left.get(record.partition, 0):
+            left.pop(record.partition, None)
         yield record

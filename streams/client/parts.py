@@ -28,6 +28,10 @@ def micros(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
+def keep() -> None:
+    """Close nothing."""
+
+
 def anywhere(tenant: str, bucket: str, key: str) -> None:
     """Allow every source; the workers have the last word anyway."""
 
@@ -54,5 +58,7 @@ class Parts:
     """Called with tenant, bucket and key of an object already in a bucket; raises `Permanent(SOURCE_NOT_ALLOWED)`."""
     timeout_s: float = 5.0
     """How long a first answer of a broker may take before `Unavailable` says which address was tried."""
+    release: Callable[[], None] = keep
+    """Closes what the parts themselves hold open; called by whoever had them made, not by those who share them."""
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], UUID] = uuid4
