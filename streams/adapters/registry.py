@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from confluent_kafka.schema_registry import (
     ConfigCompatibilityLevel,
@@ -111,6 +111,16 @@ class Registry:
             message = f"registry {access.url} (ca_file {access.ca_file}): {error}"
             raise ValueError(message) from error
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; may be called again."""
+        self._client.close()
+
     def schema_by_id(self, schema_id: int) -> str:
         """See `schemas.codec.SchemaSource`."""
         found = self._find(lambda: self._client.get_schema(schema_id))
@@ -137,23 +147,14 @@ class Registry:
         for subject, text in subjects.items():
             if problems := self._conflicts(subject, text):
                 raise IncompatibleError(subject, problems)
-        return [self._register(subject, text) for subject, text in subjects.items()]
+        return [self.register(subject, text) for subject, text in subjects.items()]
 
     def check_all(self, topics: Iterable[Topic]) -> list[SubjectCheck]:
         """Compare every subject of these topics with what this release needs, and change nothing."""
         return [SubjectCheck(subject, self._problems(subject, text)) for subject, text in _subjects(topics).items()]
 
-    def list_subjects(self, topics: Iterable[Topic] | None = None) -> list[Subject]:
-        """Return the subjects that are registered: all of them, or of these topics only; sorted by name."""
-        known = self._ask(self._client.get_subjects)
-        wanted = set(known) if topics is None else set(known).intersection(_subjects(topics))
-        return [Subject(name, tuple(self._versions(name)), self._compatibility(name)) for name in sorted(wanted)]
-
-    def check(self) -> None:
-        """Raise `Unavailable` unless the registry answers."""
-        self._ask(self._client.get_subjects)
-
-    def _register(self, subject: str, text: str) -> Registered:
+    def register(self, subject: str, text: str) -> Registered:
+        """Register one schema, its subject fully compatible; raise `IncompatibleError` if the registry refuses."""
         found = self._look_up(subject, text)
         if found is not None and found.schema_id is not None:
             self._set_compatibility(subject)
@@ -167,6 +168,21 @@ class Registry:
         if not level_set:
             self._set_compatibility(subject)
         return Registered(subject, schema_id, new=True)
+
+    def accepts(self, subject: str, text: str) -> bool:
+        """Say whether the registry would take the schema; also where it knows no such subject, since then it would."""
+        answer = self._find(lambda: self._client.test_compatibility(subject, Schema(text, "AVRO")))
+        return answer is None or answer
+
+    def list_subjects(self, topics: Iterable[Topic] | None = None) -> list[Subject]:
+        """Return the subjects that are registered: all of them, or of these topics only; sorted by name."""
+        known = self._ask(self._client.get_subjects)
+        wanted = set(known) if topics is None else set(known).intersection(_subjects(topics))
+        return [Subject(name, tuple(self._versions(name)), self._compatibility(name)) for name in sorted(wanted)]
+
+    def check(self) -> None:
+        """Raise `Unavailable` unless the registry answers."""
+        self._ask(self._client.get_subjects)
 
     def _problems(self, subject: str, text: str) -> tuple[str, ...]:
         if not self._versions(subject):
@@ -191,17 +207,16 @@ class Registry:
             not problems
             and not self._mock
             and self._compatibility(subject) is not None
-            and not self._accepts(subject, text)
+            and not self.accepts(subject, text)
         ):
             problems.append("the registry calls it incompatible, though no field breaks a rule of schema resolution")
         return tuple(problems)
 
-    def _accepts(self, subject: str, text: str) -> bool:
-        answer = self._find(lambda: self._client.test_compatibility(subject, Schema(text, "AVRO")))
-        return answer is None or answer
-
     def _look_up(self, subject: str, text: str) -> RegisteredSchema | None:
-        return self._find(lambda: self._client.lookup_schema(subject, Schema(text, "AVRO")))
+        """Look for the very text, then for any that means the same: registries differ in how much they compare."""
+        schema = Schema(text, "AVRO")
+        found = self._find(lambda: self._client.lookup_schema(subject, schema))
+        return found or self._find(lambda: self._client.lookup_schema(subject, schema, normalize_schemas=True))
 
     def _versions(self, subject: str) -> list[int]:
         return sorted(self._find(lambda: self._client.get_versions(subject)) or [])
