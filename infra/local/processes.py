@@ -64,6 +64,7 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], log
             start_new_session=True,  # Ctrl-C is for us: we stop the servers ourselves
             preexec_fn=die_with_parent() if bound_to_us else None,  # noqa: PLW1509 - it takes no lock
         )
+    process.returncode = 0  # let go of it: it is watched and reaped by id from here on, and may outlive this program
     return Known(name, process.pid, psutil.Process(process.pid).create_time())
 
 

@@ -9,6 +9,8 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
+import psutil
+
 from infra.local import fetch, kafka_cluster, ports, servers
 from infra.local.paths import RUNS
 from infra.local.processes import Known, start, stop
@@ -98,6 +100,9 @@ def ephemeral_stack(brokers: int = 1) -> Iterator[Path]:
 
 
 def _forget_old_runs() -> None:
-    """Keep the logs of the newest runs only."""
-    for old in sorted(RUNS.glob("*-*"))[:-KEPT_RUNS]:
+    """Keep the logs of the newest runs only, and no data of a run that was killed."""
+    runs = [run for run in sorted(RUNS.glob("*-*")) if not psutil.pid_exists(int(run.name.rpartition("-")[2]))]
+    for old in runs[:-KEPT_RUNS]:
         shutil.rmtree(old, ignore_errors=True)
+    for killed in runs[-KEPT_RUNS:]:
+        shutil.rmtree(killed / "data", ignore_errors=True)
