@@ -53,6 +53,8 @@ class S3Config:
     connect_timeout_s: float = 3.0
     read_timeout_s: float = 15.0
     """Seconds without a single byte."""
+    sts_endpoint: str | None = None
+    """URL of the token service for web identity (a MinIO of one's own); None: AWS's."""
 
 
 class S3Client(Minio):
@@ -91,7 +93,7 @@ class ConfiguredCredentials(Provider):
 
     def __init__(self, config: S3Config) -> None:
         self._provider = (
-            StaticProvider(config.access_key, config.secret_key or "") if config.access_key else _provider_chain()
+            StaticProvider(config.access_key, config.secret_key or "") if config.access_key else _provider_chain(config)
         )
 
     def retrieve(self) -> Credentials:
@@ -105,7 +107,7 @@ class ConfiguredCredentials(Provider):
             raise NoCredentialsError(message) from error
 
 
-def _provider_chain() -> Provider:
+def _provider_chain(config: S3Config) -> Provider:
     """AWS's and MinIO's environment variables, their configuration files, then web identity and instance roles."""
     http = urllib3.PoolManager(timeout=METADATA_TIMEOUT, retries=False)
     return ChainedProvider(
@@ -114,6 +116,6 @@ def _provider_chain() -> Provider:
             EnvMinioProvider(),
             AWSConfigProvider(),
             MinioClientConfigProvider(),
-            IamAwsProvider(http_client=http),
+            IamAwsProvider(custom_endpoint=config.sts_endpoint, http_client=http, region=config.region),
         ]
     )

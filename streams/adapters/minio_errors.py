@@ -123,7 +123,7 @@ def _status(error: Exception) -> int:
 def _said(error: Exception) -> str:
     """Return the cause in a few words: urllib3 wraps it in the pool, the URL and the count of tries."""
     cause: object = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-    if isinstance(cause, PoolTimeoutError):
-        return "no answer in time"
     text = str(cause)
-    return text.rpartition(": ")[2] if "Errno" in text or "Failed to" in text else text
+    if "Errno" in text or "Failed to" in text:
+        return text.rpartition(": ")[2]
+    return "no answer in time" if isinstance(cause, PoolTimeoutError) else text

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from urllib3.response import BaseHTTPResponse
 
-CHECK_TIMEOUT: Final = urllib3.Timeout(connect=3.0, read=4.0)
+CHECK_TIMEOUT: Final = urllib3.Timeout(connect=3.0, read=3.0)
 """An unreachable store is to be named within 10 s."""
 
 
