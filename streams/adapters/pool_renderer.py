@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _ENVIRONMENT: Final = {
     "MALLOC_ARENA_MAX": "2",  # a third less resident memory, no slower
     "VIPS_CONCURRENCY": "1",  # parallel by images, not within one
-    "VIPS_DISC_THRESHOLD": "1t",  # a large picture stays in memory, where it was admitted: a child can write no file
+    "VIPS_DISC_THRESHOLD": "1000g",  # a child can write no temporary file: what was admitted stays in memory
     "OPENBLAS_NUM_THREADS": "1",  # a child must have one thread when it is locked in
 }
 _INSPECT_LIMIT_S: Final = 10.0
