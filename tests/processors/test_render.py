@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import pyvips
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from processors import render as render_module
@@ -31,10 +34,12 @@ from tests.processors.builders import (
     spec,
     with_alpha,
 )
+from tests.processors.test_geometry import specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from processors.recipe import VariantSpec
     from processors.vips import Image as VipsImage
 
 _PIXELS = picture(330, 220)
@@ -176,6 +181,20 @@ def test_wide_gamut_and_print_colours_come_out_as_srgb() -> None:
     assert difference(unconverted, reference(_PIXELS, 100, 67)) > 4  # else the test above would prove nothing
 
 
+def test_a_profile_is_honoured_beside_transparency_and_in_16_bits() -> None:
+    """The colours are converted, the transparency is not."""
+    pixels = with_alpha(_PIXELS)
+    source = pyvips.Image.new_from_array(pixels, interpretation="srgb")
+    p3 = source.icc_transform("p3", input_profile="srgb")
+    deep = source.icc_transform("p3", input_profile="srgb", depth=16)
+    expected = decoded(only(file_of(pixels), spec(width=110)).data, "RGBA")
+    for image in (p3, deep):
+        found = decoded(only(image.pngsave_buffer(keep="icc"), spec(width=110)).data, "RGBA")
+        assert difference(found[..., 3], expected[..., 3]) < _CLOSE
+        seen = expected[..., 3] > 60
+        assert np.abs(found[seen].astype(int) - expected[seen]).mean() < 2.5
+
+
 def test_cmyk_without_a_profile_is_not_inverted_or_lost() -> None:
     """Adobe's inverted CMYK JPEGs, as they come out of old print tools, keep their light and dark."""
     plain = io.BytesIO()
@@ -230,6 +249,23 @@ def test_the_smallest_and_the_longest_images_render(width: int, height: int) -> 
         for variant in result.variants:
             assert Image.open(io.BytesIO(variant.data)).size == (variant.width, variant.height)
         assert result.thumbhash
+
+
+@pytest.mark.parametrize("kind", Format)
+def test_a_single_pixel_goes_through_every_encoder(kind: Format) -> None:
+    """Also with transparency, which takes a way of its own."""
+    for pixels in (picture(1, 1), with_alpha(picture(1, 1))):
+        data = only(file_of(pixels), spec(kind=kind, width=50)).data
+        assert Image.open(io.BytesIO(data)).size == (1, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 400), specs())
+def test_every_output_has_exactly_the_planned_size(width: int, height: int, variant: VariantSpec) -> None:
+    """Whatever the source, the box and the fit: what is announced is what is in the file."""
+    assume(not variant.upscale or max(variant.width or 0, variant.height or 0) < 500)
+    made = only(file_of(picture(width, height)), replace(variant, effort=1))
+    assert Image.open(io.BytesIO(made.data)).size == (made.width, made.height)
 
 
 def test_a_10_bit_avif_renders() -> None:
