@@ -151,12 +151,15 @@ class GroupOffsets:
         spec: OffsetSpec,
         isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
     ) -> dict[tuple[str, int], int]:
-        futures = self._admin.client.list_offsets(
-            {Position(*key): spec for key in partitions},
-            isolation_level=isolation,
-            request_timeout=self._admin.timeout_s,
-        )
-        return {(item.topic, item.partition): self._admin.wait(future).offset for item, future in futures.items()}
+        def ask() -> dict[tuple[str, int], int]:
+            futures = self._admin.client.list_offsets(
+                {Position(*key): spec for key in partitions},
+                isolation_level=isolation,
+                request_timeout=self._admin.timeout_s,
+            )
+            return {(item.topic, item.partition): self._admin.wait(future).offset for item, future in futures.items()}
+
+        return self._admin.settle(ask)  # leaders change, and a new partition has none for a moment
 
     def _commit(self, targets: Mapping[tuple[str, int], int]) -> None:
         positions = [Position(*key, offset) for key, offset in targets.items()]

@@ -82,7 +82,8 @@ class TopicAdmin:
         ) if missing else {}  # fmt: skip
         for future in futures.values():
             self._await_creation(future)
-        positions = self._initialise(group, inputs, new=missing)
+        self._admin.settle(lambda: self._demand_partitions(missing))
+        positions = self._initialise(group, inputs)
         return Created(tuple(topic.name for topic in missing), positions)
 
     def check(self, topics: Sequence[Topic], *, inputs: Sequence[Topic] = ()) -> list[Difference]:
@@ -118,23 +119,21 @@ class TopicAdmin:
             [NewPartitions(topic.name, topic.partitions)], request_timeout=self._admin.timeout_s
         )
         self._admin.wait(futures[topic.name])
-        return Created((topic.name,), self._initialise(group, (topic,), new=(topic,)))
+        self._admin.settle(lambda: self._demand_partitions([topic]))
+        return Created((topic.name,), self._initialise(group, (topic,)))
 
     def offsets(self, group: str) -> GroupOffsets:
         """Return the positions of a group on the same cluster."""
         return GroupOffsets(self._admin, group)
 
-    def _initialise(
-        self, group: str | None, inputs: Iterable[Topic], *, new: Sequence[Topic]
-    ) -> tuple[InitialPosition, ...]:
+    def _initialise(self, group: str | None, inputs: Iterable[Topic]) -> tuple[InitialPosition, ...]:
         names = [topic.name for topic in inputs]
         if group is None or not names:
             return ()
-        self._admin.settle(lambda: self._demand_partitions(new))
         return tuple(self._admin.settle(lambda: self.offsets(group).initialise(names, "earliest")))
 
     def _demand_partitions(self, topics: Iterable[Topic]) -> None:
-        """Raise until every new partition shows: one that does not yet would be left without a position."""
+        """Raise until everything new shows: a partition that does not yet would be left without a position."""
         for topic in topics:
             found = self._describe(topic.name)
             if found is None or found.partitions < topic.partitions:
