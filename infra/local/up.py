@@ -35,6 +35,11 @@ VERBS = (
 )
 
 
+UNREACHABLE = 3
+"""The exit code with which darkroom says that a service did not answer."""
+ATTEMPTS = 5
+
+
 class UpError(Exception):
     """The stack cannot be started as asked; the message says what to do."""
 
@@ -117,6 +122,12 @@ def _furnish(chosen: ports.Ports) -> None:
         if not client.bucket_exists(bucket):
             client.make_bucket(bucket)
     for verb in VERBS:
+        _darkroom(verb)
+
+
+def _darkroom(verb: tuple[str, ...]) -> None:
+    """Run a darkroom command; servers that have just started may need longer than its patience, so not only once."""
+    for attempt in range(ATTEMPTS):
         answer = subprocess.run(
             [sys.executable, "-m", "streams.cli.main", *verb],
             capture_output=True,
@@ -125,7 +136,9 @@ def _furnish(chosen: ports.Ports) -> None:
             cwd=ROOT,
             env=os.environ | {"DARKROOM_CONFIG": str(LOCAL_TOML)},
         )
-        if answer.returncode != 0:
+        if answer.returncode == 0:
+            return
+        if answer.returncode != UNREACHABLE or attempt == ATTEMPTS - 1:
             raise UpError(f"`darkroom {' '.join(verb)}` failed:\n{answer.stdout}{answer.stderr}")
 
 
