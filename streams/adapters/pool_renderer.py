@@ -1,30 +1,30 @@
 """The renderer that the image handler is given: pixels parsed in killable children, admitted by the memory they need.
 
-Inspection has a child of its own, so that a refusal never waits behind a render. What the children answer is checked
-as one checks a stranger's form: variants are those of the recipe, types those that exist, and numbers are numbers.
+Inspection has a child of its own, so that a refusal never waits behind a render. What runs in the children is
+``streams.adapters.render_child``; how they word their answers is ``streams.adapters.render_answers``.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Final
 
-from processors.facts import Facts, Limits
-from processors.ports import Rendered, RenderedVariant
-from processors.recipe import Format, is_colour
+from processors.facts import Limits
+from streams.adapters.render_answers import read_facts, read_rendered
 from streams.runtime.memory import MemoryBudget
 from streams.runtime.pool import Pool, PoolSettings
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from processors.facts import Facts
+    from processors.ports import Rendered
     from processors.recipe import Recipe
     from schemas.events import Attributes
     from streams.runtime.memory import BudgetStats
-    from streams.runtime.pool import Answer, PoolStats
+    from streams.runtime.pool import PoolStats
 
 _ENVIRONMENT: Final = {
     "MALLOC_ARENA_MAX": "2",  # a third less resident memory, no slower
@@ -35,9 +35,6 @@ _ENVIRONMENT: Final = {
 _INSPECT_LIMIT_S: Final = 10.0
 """A header takes milliseconds."""
 _INSPECT_MEMORY: Final = 1 << 30
-_THUMBHASH: Final = 64
-"""Bytes that no thumbhash exceeds."""
-_TYPES: Final = frozenset((each.content_type, each.extension) for each in Format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +73,14 @@ class PoolRenderer:
 
     def inspect(self, data: bytes) -> Facts:
         """Return what the header says. Raise as `processors.inspect.inspect` and `Pool.call` do."""
-        return self._inspectors.call(b"", data, _read_facts)
+        return self._inspectors.call(b"", data, read_facts)
 
     def render(self, data: bytes, facts: Facts, recipe: Recipe, attributes: Attributes) -> Rendered:
         """Wait for the memory that the facts ask for, then render. Raise as `Pool.call` does."""
         plain = replace(attributes, extra=dict(attributes.extra))  # whatever mapping it was, it can be pickled now
         command = pickle.dumps((facts, recipe, plain), protocol=pickle.HIGHEST_PROTOCOL)
         with self._budget.admit(facts.decoded_bytes):
-            return self._renderers.call(command, data, lambda answer: _read_rendered(answer, recipe))
+            return self._renderers.call(command, data, lambda answer: read_rendered(answer, recipe))
 
     def stats(self) -> tuple[PoolStats, PoolStats, BudgetStats]:
         """Return the figures of the inspectors, the renderers and the memory budget."""
@@ -130,40 +127,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _read_facts(answer: Answer) -> Facts:
-    said = json.loads(answer.head)
-    values: dict[str, Any] = {name: _of(kind, said[name]) for name, kind in get_type_hints(Facts).items()}
-    return Facts(**values)
-
-
-def _of(kind: type, value: object) -> object:
-    """Return ``value`` as a ``kind``; JSON knows enums as strings, and Python takes True for an int."""
-    if kind in {int, bool, str}:
-        if type(value) is not kind:
-            raise ValueError(f"{value!r} is no {kind.__name__}")
-        return value
-    return kind(value)
-
-
-def _read_rendered(answer: Answer, recipe: Recipe) -> Rendered:
-    said = json.loads(answer.head)
-    variants = tuple(
-        RenderedVariant(name, bytes(part), content_type, extension, _side(width), _side(height))
-        for (name, content_type, extension, width, height), part in zip(said["variants"], answer.parts, strict=True)
-    )
-    if [each.name for each in variants] != [each.name for each in recipe.variants]:
-        raise ValueError("not the recipe's variants")
-    if not all((each.content_type, each.extension) in _TYPES for each in variants):
-        raise ValueError("an unknown type")
-    thumbhash, colour = bytes.fromhex(said["thumbhash"]), said["dominant_colour"]
-    if len(thumbhash) > _THUMBHASH or not is_colour(colour):
-        raise ValueError("an impossible thumbhash or colour")
-    return Rendered(variants, thumbhash, colour)
-
-
-def _side(value: object) -> int:
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{value!r} is no length in pixels")
-    return value
