@@ -76,6 +76,7 @@ class Subscriber(subscriber.Subscriber):
         on_error: Literal["park", "raise"] = "park",
         patience: Patience = _PATIENCE,
         session_s: float = 10.0,
+        revoke_s: float = 5.0,
         config: str | Path | None = None,
     ) -> None:
         """Take settings or find them, as `Publisher` does, and join the group."""
@@ -90,6 +91,7 @@ class Subscriber(subscriber.Subscriber):
             on_error=on_error,
             patience=patience,
             session_s=session_s,
+            revoke_s=revoke_s,
         )
 
     def close(self) -> None:

@@ -138,6 +138,10 @@ class Inbox:
                 if partition in self._held:
                     self._finished.setdefault(partition, offset)
 
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._waiting)
+
     def is_full(self) -> bool:
         """Say whether polling should pause."""
         with self._changed:

@@ -13,13 +13,16 @@ from tenacity import (
     retry_if_exception_type,
     stop_after_attempt,
     stop_never,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from schemas.errors import Permanent, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tenacity.wait import wait_base
 
 OUTAGE_FIRST_S: Final = 0.2
 OUTAGE_LONGEST_S: Final = 10.0
@@ -45,7 +48,7 @@ def try_again(patience: Patience, sleep: Callable[[float], None], what: str) -> 
     """
     return Retrying(
         stop=stop_after_attempt(patience.attempts),
-        wait=wait_exponential_jitter(patience.first_wait_s, patience.longest_wait_s, jitter=patience.first_wait_s),
+        wait=_doubling(patience.first_wait_s, patience.longest_wait_s),
         retry=retry_if_exception(lambda error: isinstance(error, Exception) and not isinstance(error, Permanent)),
         sleep=sleep,
         before_sleep=_say("trying_again", what),
@@ -57,12 +60,17 @@ def outlast(sleep: Callable[[float], None], what: str) -> Retrying:
     """Return a caller that tries again for as long as a service is away (`Transient`, `Unavailable`)."""
     return Retrying(
         stop=stop_never,
-        wait=wait_exponential_jitter(OUTAGE_FIRST_S, OUTAGE_LONGEST_S, jitter=OUTAGE_FIRST_S),
+        wait=_doubling(OUTAGE_FIRST_S, OUTAGE_LONGEST_S),
         retry=retry_if_exception_type(Transient),
         sleep=sleep,
         before_sleep=_say("waiting_for_a_service", what),
         reraise=True,
     )
+
+
+def _doubling(first_s: float, longest_s: float) -> wait_base:
+    """Up to double the first wait more, so that those who failed together do not come back together."""
+    return wait_exponential(multiplier=first_s, max=longest_s) + wait_random(0, first_s)
 
 
 def _say(event: str, what: str) -> Callable[[RetryCallState], None]:

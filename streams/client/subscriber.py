@@ -11,7 +11,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from schemas.errors import Permanent
+from schemas.errors import Permanent, Transient
 from schemas.headers import DeadLetter
 from streams.client.feed import Feed, Membership, Start
 from streams.client.inbox import Inbox, Taken
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from schemas.record import Record
     from schemas.topics import Topics
     from streams.client.parts import Parts
+    from streams.client.reader import Found
 
 Kind = Literal["ready", "failed", "deleted"]
 
@@ -56,6 +57,7 @@ class Subscriber:
         on_error: Literal["park", "raise"] = "park",
         patience: Patience = _PATIENCE,
         session_s: float = 10.0,
+        revoke_s: float = 5.0,
     ) -> None:
         """Join the group. Raise `Unavailable` if no broker answers, `RefusedError` if a topic is missing.
 
@@ -63,6 +65,8 @@ class Subscriber:
         ``tenants``, ``replays`` (``include``, ``exclude``, or a replay id): what is wanted of these topics.
         ``on_error``: whether an event that can't be handled is parked, or raised and delivered again.
         ``session_s``: after how many seconds a member that died is replaced.
+        ``revoke_s``: how long the handler of an event may hold up others that join; after that they get its partition,
+        and the event too.
         """
         self._home = HomeProcess("subscriber")
         self._on_error = on_error
@@ -78,7 +82,8 @@ class Subscriber:
         if on_error == "park":
             self._parker.ensure()
         parked = frozenset({self._parker.topic} if on_error == "park" else ())
-        self._feed = Feed(parts.kafka, Membership(group, [*names, *parked], start, parked, session_s), self._inbox)
+        membership = Membership(group, [*names, *parked], start, parked, session_s, revoke_s)
+        self._feed = Feed(parts.kafka, membership, self._inbox)
 
     def wait_assigned(self, timeout: float) -> bool:
         """Wait until this member has its first share; False if that took longer than ``timeout`` seconds.
@@ -182,12 +187,18 @@ class Subscriber:
         if found is None:
             return None
         try:
-            return outlast(self._wait, f"reading {_place(found.record)}")(self._reader.read, found)
+            return self._read(found)
         except Permanent as error:
             if self._on_error == "raise":
                 raise
             self._set_aside(found.record, "decode", "Codec", error, attempts=1)
             return None
+
+    def _read(self, found: Found) -> Message | None:
+        try:
+            return self._reader.read(found)
+        except Transient:
+            return outlast(self._wait, f"reading {_place(found.record)}")(self._reader.read, found)
 
     def _handle(self, message: Message, handler: Callable[[Message], object]) -> None:
         try:

@@ -10,15 +10,17 @@ import pytest
 from tests.client.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.support import Stack
 
 
 @pytest.fixture(scope="module")
-def world(stack: Stack) -> World:
+def world(stack: Stack) -> Iterator[World]:
     """Make an installation."""
-    return World.build(stack, f"client-{uuid4().hex[:12]}")
+    world = World.build(stack, f"client-{uuid4().hex[:12]}")
+    yield world
+    world.parts.release()
 
 
 @pytest.fixture

@@ -45,17 +45,40 @@ class World:
     @classmethod
     def build(cls, stack: Stack, name: str) -> World:
         """Make topics, subjects and the upload bucket under a name that nobody else uses."""
+        world = cls.at(stack, name)
+        topics = world.parts.topics.all
+        TopicAdmin(world.parts.kafka).create(topics)
+        with Registry(RegistryAccess(stack.registry_url)) as registry:
+            registry.register_all(topics)
+        world.objects.make_bucket(name)
+        return world
+
+    @classmethod
+    def at(cls, stack: Stack, name: str) -> World:
+        """Return the installation of this name."""
         topics = Topics(prefix=f"{name}.", partitions=PARTITIONS)
-        kafka = {"bootstrap.servers": stack.bootstrap}
-        TopicAdmin(kafka).create(topics.all)
         registry = Registry(RegistryAccess(stack.registry_url))
-        registry.register_all(topics.all)
         objects = MinioObjects(
             S3Config(stack.s3_endpoint, access_key=stack.s3_access_key, secret_key=stack.s3_secret_key, secure=False)
         )
-        objects.make_bucket(name)
-        parts = Parts(kafka, Codec(registry, topics), topics, lambda: objects, upload_bucket=name, bucket=name)
+        parts = Parts(
+            kafka={"bootstrap.servers": stack.bootstrap},
+            codec=Codec(registry, topics),
+            topics=topics,
+            store=lambda: objects,
+            upload_bucket=name,
+            bucket=name,
+            release=registry.close,
+        )
         return cls(stack, parts, objects)
+
+    def having(self, **parts: Any) -> World:  # noqa: ANN401 - any of the parts
+        """Return the same installation seen with other parts."""
+        return replace(self, parts=replace(self.parts, **parts))
+
+    def member(self, name: str) -> World:
+        """Return it for a static member: who comes back under the name need not wait for the end of a session."""
+        return self.having(kafka={**self.parts.kafka, "group.instance.id": name})
 
     def subscriber(self, group: str, **options: Any) -> Subscriber:  # noqa: ANN401 - a subscriber's own options
         """Return a subscriber that has its share: it sees what is said from now on."""
@@ -89,10 +112,11 @@ class World:
         found = asked[group].result().topic_partitions
         return {(each.topic, each.partition): each.offset for each in found}
 
-    def members(self, group: str) -> int:
-        """Return how many members the group has."""
+    def shares(self, group: str) -> list[int]:
+        """Return how many partitions each member of the group has."""
         admin = AdminClient(dict(self.parts.kafka))
-        return len(admin.describe_consumer_groups([group])[group].result().members)
+        members = admin.describe_consumer_groups([group])[group].result().members
+        return sorted(len(member.assignment.topic_partitions) for member in members)
 
     def records(self, topic: str) -> list[Record]:
         """Return everything on a topic, committed or not asked."""
