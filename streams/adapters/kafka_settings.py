@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from streams.runtime.ports import Settings  # noqa: TC001 - an alias that a constant is annotated with
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from streams.runtime.ports import Settings
 
 OWNED = frozenset(
     {
@@ -37,6 +37,7 @@ OWNED = frozenset(
         "logger",
         "max.in.flight",
         "max.in.flight.requests.per.connection",
+        "metadata.recovery.strategy",
         "message.send.max.retries",
         "message.timeout.ms",
         "on_commit",
@@ -54,6 +55,9 @@ OWNED = frozenset(
     }
 )
 """Exactly-once rests on these, or they have a setting of their own; everything else passes through."""
+NO_REBOOTSTRAP: Settings = {"metadata.recovery.strategy": "none"}
+"""By default librdkafka 2.16 throws its brokers away and starts over when all connections are down; the transaction's
+coordinator is not found again after that, and send_offsets then hangs for minutes whatever its time-out says."""
 PARTITIONER = "murmur2_random"
 """As Java's and Faust's; librdkafka's default puts 9 keys of 10 elsewhere, and the key orders the events."""
 
@@ -96,7 +100,7 @@ def consumer_settings(client: Settings, group: str, timing: Timing) -> Settings:
         owned["partition.assignment.strategy"] = "cooperative-sticky"
         owned["session.timeout.ms"] = _ms(timing.session_s)
         owned["heartbeat.interval.ms"] = min(3000, _ms(timing.session_s / 3))
-    return presets | _without(client, ("partition.assignment.strategy",)) | owned
+    return presets | _without(client, ("partition.assignment.strategy",)) | owned | NO_REBOOTSTRAP
 
 
 def producer_settings(client: Settings, transactional_id: str, timing: Timing) -> Settings:
@@ -106,6 +110,8 @@ def producer_settings(client: Settings, transactional_id: str, timing: Timing) -
         # The wait before a transaction that meets the previous one's markers is tried again: 100 ms by default.
         "retry.backoff.ms": 5,
         "compression.type": "lz4",
+        # A frozen broker is given up after this (60 s by default); send_offsets looks at its time-out no sooner.
+        "socket.timeout.ms": _ms(timing.transaction_s),
     }
     owned: Settings = {
         "transactional.id": transactional_id,
@@ -121,12 +127,12 @@ def producer_settings(client: Settings, transactional_id: str, timing: Timing) -
         "log.connection.close": True,
         "statistics.interval.ms": 1000,
     }
-    return presets | _without(client, ("group.instance.id",)) | owned
+    return presets | _without(client, ("group.instance.id",)) | owned | NO_REBOOTSTRAP
 
 
 def admin_settings(client: Settings) -> Settings:
     """Return the settings of an admin client."""
-    return _without(client, ("group.instance.id",))
+    return _without(client, ("group.instance.id",)) | NO_REBOOTSTRAP
 
 
 def _without(settings: Settings, names: Iterable[str]) -> Settings:
