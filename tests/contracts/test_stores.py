@@ -245,6 +245,19 @@ class TestStore:
         assert all(write.exception() is None for write in writes)
         assert seen <= set(versions)
 
+    def test_writes_beside_removals_are_never_lost(self, store: MinioStore, bucket: str) -> None:
+        """Folders that empty and fill at the same time: what was put last is there."""
+
+        def rewrite(number: int) -> None:
+            for _ in range(10):
+                store.put(bucket, f"t/i/{number}/deep/k", b"x", content_type=TEXT)
+                store.remove(bucket, [f"t/i/{number}/deep/k"])
+            store.put(bucket, f"t/i/{number}/deep/k", b"last", content_type=TEXT)
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(rewrite, range(4)))
+        assert list(store.list(bucket, "t/")) == [f"t/i/{number}/deep/k" for number in range(4)]
+
     def test_a_bucket_is_made_once(self, store: MinioStore, bucket: str) -> None:
         """Making it again is no error and says so."""
         assert not store.make_bucket(bucket)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tests.support import Stack
 
 XML = "application/xml"
+NO_LENGTH = -1
 
 
 def s3_error(code: str) -> bytes:
@@ -54,7 +56,8 @@ def service(answer: Answer) -> Iterator[str]:
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body) if answer.length is None else answer.length))
+            if answer.length != NO_LENGTH:
+                self.send_header("Content-Length", str(len(answer.body) if answer.length is None else answer.length))
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(answer.body)
@@ -201,6 +204,27 @@ def test_a_body_cut_short_is_no_object() -> None:
     """Fewer bytes than announced are an error, not a short object."""
     with service(Answer(200, b"half", {"ETag": '"e"'}, length=8)) as address:
         assert isinstance(error_of(at(address), "fetch"), Unavailable)
+
+
+def test_a_packed_object_is_not_unpacked() -> None:
+    """Whatever Content-Encoding an uploader gave it: the bytes are those that were hashed, and no bomb goes off."""
+    bomb = gzip.compress(bytes(1_000_000))
+    with service(Answer(200, bomb, {"ETag": '"e"', "Content-Encoding": "gzip"})) as address:
+        blob = at(address).fetch("bucket", "key", limit=len(bomb))
+    assert blob is not None
+    assert blob.data == bomb
+
+
+def test_a_body_without_a_length_is_bounded_too() -> None:
+    """A proxy may leave the length out: one byte over the limit is enough to refuse it."""
+    for size, is_taken in ((10, True), (11, False)):
+        with service(Answer(200, b"x" * size, {"ETag": '"e"', "Connection": "close"}, length=NO_LENGTH)) as address:
+            if is_taken:
+                assert at(address).fetch("bucket", "key", limit=10) is not None
+            else:
+                with pytest.raises(Permanent) as caught:
+                    at(address).fetch("bucket", "key", limit=10)
+                assert caught.value.reason is Reason.TOO_LARGE
 
 
 def test_a_connection_closed_while_idle_costs_nobody_anything() -> None:
