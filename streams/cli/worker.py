@@ -22,6 +22,7 @@ from streams.cli.failures import CommandError, Exit, named_services, usage
 from streams.cli.shared import ConfigOption, settings_from
 from streams.cli.watch_health import HealthWatch
 from streams.compose.worker import checks, slot, start_worker
+from streams.runtime.pool import PoolStartError
 from streams.runtime.shell import FencedError
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def worker(config: ConfigOption = None) -> None:
     try:
         with ExitStack() as stack, named_services(settings):
             _run(settings, stack)
+    except PoolStartError as error:
+        raise CommandError(Exit.FAILED, str(error)) from error
     except (NoSlotError, HealthError, RecipeError) as error:
         raise usage(f"{error} (worker.slots_folder, worker.http_port, recipes.folder)") from error
     log.info("worker_stopped")
