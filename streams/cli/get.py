@@ -10,6 +10,7 @@ from streams.cli.failures import CommandError, Exit, named_services
 from streams.cli.shared import ConfigOption, JsonOption, emit, image_name, out, settings_from
 from streams.client.images import get_image
 from streams.compose.client import make_parts
+from streams.compose.stores import reach_store
 
 app = typer.Typer()
 ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="tenant/image_id")]
@@ -29,6 +30,7 @@ def get(
     name = image_name(image)
     settings = settings_from(config)
     with named_services(settings):
+        reach_store(settings)
         found = get_image(make_parts(settings), name.tenant, name.image_id, expires_s=None if plain else expires)
     if found is None:
         raise CommandError(Exit.FAILED, f"no variants of {name}")

@@ -13,7 +13,7 @@ import typer
 from streams.adapters.kafka_groups import topic_ids
 from streams.cli.failures import named_services, usage
 from streams.cli.shared import ConfigOption, JsonOption, emit, out, settings_from
-from streams.compose.services import make_admin, make_topic_admin, make_topics
+from streams.compose.services import make_admin, make_topic_admin, make_topics, reach_kafka
 from streams.runtime.offset_map import UnreadableMapError, decode
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def init(to: ToOption, force: ForceOption = False, config: ConfigOption = None, 
     names = [topic.name for topic in make_topics(settings).inputs]
     start = _start(to)
     with named_services(settings):
+        reach_kafka(settings)
         done = offsets.initialise(names, start, overwrite=force)
     for at in done:
         if as_json:
@@ -53,8 +54,9 @@ def show(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     settings = settings_from(config)
     names = [topic.name for topic in make_topics(settings).inputs]
     with named_services(settings):
+        reach_kafka(settings)
         positions = make_topic_admin(settings).offsets(settings.kafka.group).show(names)
-        ids = topic_ids(make_admin(settings), names)
+        ids = topic_ids(make_admin(settings, patient=True), names)
     rows = [_row(at, ids[at.topic]) for at in positions]
     if as_json:
         for row in rows:

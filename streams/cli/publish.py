@@ -15,6 +15,7 @@ from streams.cli.publish_run import Run
 from streams.cli.shared import ConfigOption, JsonOption, settings_from
 from streams.client.uploads import Upload
 from streams.compose.client import make_parts
+from streams.compose.stores import reach_store
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -65,6 +66,7 @@ def publish(
     template = Upload(b"", "", "", recipe, "bulk" if bulk else "uploaded")
     with named_services(settings):
         parts = make_parts(settings)
+        reach_store(settings)
         run = Run(parts, wait=wait, timeout=timeout, as_json=as_json)
         buckets = [text for text in paths if text.startswith(SCHEME)]
         if not buckets:

@@ -9,7 +9,7 @@ import typer
 from streams.adapters.kafka_groups import describe_group
 from streams.cli.failures import named_services
 from streams.cli.shared import ConfigOption, JsonOption, emit, out, settings_from
-from streams.compose.services import make_admin, make_topic_admin, make_topics
+from streams.compose.services import make_admin, make_topic_admin, make_topics, reach_kafka
 
 if TYPE_CHECKING:
     from streams.adapters.kafka_groups import Group
@@ -27,7 +27,8 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     settings = settings_from(config)
     topics = make_topics(settings)
     with named_services(settings):
-        admin = make_admin(settings)
+        reach_kafka(settings)
+        admin = make_admin(settings, patient=True)
         group = describe_group(admin, settings.kafka.group)
         offsets = make_topic_admin(settings).offsets(settings.kafka.group)
         inputs = offsets.show([topic.name for topic in topics.inputs])

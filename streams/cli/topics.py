@@ -9,7 +9,7 @@ import typer
 from streams.adapters.kafka_topics import KeyOrderError
 from streams.cli.failures import CommandError, Exit, named_services
 from streams.cli.shared import ConfigOption, JsonOption, emit, out, settings_from
-from streams.compose.services import make_topic_admin, make_topics
+from streams.compose.services import make_topic_admin, make_topics, reach_kafka
 
 if TYPE_CHECKING:
     from streams.adapters.kafka_topics import Created
@@ -30,6 +30,7 @@ def create(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     settings = settings_from(config)
     topics = make_topics(settings)
     with named_services(settings):
+        reach_kafka(settings)
         created = make_topic_admin(settings).create(topics.all, inputs=topics.inputs, group=settings.kafka.group)
     _tell(created, as_json=as_json)
 
@@ -40,6 +41,7 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     settings = settings_from(config)
     topics = make_topics(settings)
     with named_services(settings):
+        reach_kafka(settings)
         differences = make_topic_admin(settings).check(topics.all, inputs=topics.inputs)
     for one in differences:
         if as_json:
@@ -60,6 +62,7 @@ def grow(accept: AcceptOption = False, config: ConfigOption = None, as_json: Jso
     admin = make_topic_admin(settings)
     inputs = set(topics.inputs)
     with named_services(settings):
+        reach_kafka(settings)
         for topic in topics.all:
             group = settings.kafka.group if topic in inputs else None
             try:

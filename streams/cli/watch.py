@@ -34,8 +34,7 @@ def watch(
     settings = settings_from(config)
     left = count
     with named_services(settings), Waiter(make_parts(settings)) as waiter:
-        if not as_json:
-            err().print("watching; Ctrl-C ends it", style="dim")
+        err().print("watching; Ctrl-C ends it", style="dim")
         while left is None or left > 0:
             for event in waiter.answers(SLICE_S):
                 if (tenant and event.tenant != tenant) or (failed and not isinstance(event, ImageFailed)):

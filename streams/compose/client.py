@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from schemas.codec import Codec
 from streams.adapters.directory_objects import DirectoryObjects
 from streams.adapters.minio_objects import MinioObjects
-from streams.client.parts import Parts
-from streams.compose.services import kafka_properties, make_codec, make_topics
+from streams.client.parts import Parts, keep
+from streams.compose.services import kafka_properties, make_registry, make_topics
 from streams.compose.stores import Sources, make_policy, s3_config
 
 if TYPE_CHECKING:
@@ -23,9 +24,13 @@ def make_objects(settings: Settings) -> MinioObjects | DirectoryObjects:
     return MinioObjects(s3_config(settings))
 
 
-def make_parts(settings: Settings) -> Parts:
-    """Return the parts; nothing is connected yet."""
+def make_parts(settings: Settings, codec: Codec | None = None) -> Parts:
+    """Return the parts; nothing is connected yet. ``codec``: one to share, where the registry lives in this process."""
     topics = make_topics(settings)
+    release = keep
+    if codec is None:
+        registry = make_registry(settings)
+        codec, release = Codec(registry, topics), registry.close
 
     @cache
     def store() -> ObjectStore:
@@ -33,7 +38,7 @@ def make_parts(settings: Settings) -> Parts:
 
     return Parts(
         kafka=kafka_properties(settings),
-        codec=make_codec(settings, topics),
+        codec=codec,
         topics=topics,
         store=store,
         upload_bucket=settings.store.upload_bucket,
@@ -42,4 +47,5 @@ def make_parts(settings: Settings) -> Parts:
         max_upload_bytes=settings.limits.bytes,
         check_source=Sources(make_policy(settings)).check,
         timeout_s=settings.kafka.timeout_s,
+        release=release,
     )

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 REGISTRY_TIMEOUT_S = 3.0
 """For connecting and for each answer; its client tries twice, and a wrong address is to be named within 10 s."""
 
+OPERATION_S = 30.0
+"""For what a reachable cluster is asked to do: a cold or busy one takes its time to make topics."""
+
 
 def make_topics(settings: Settings) -> Topics:
     """Return the catalogue of this installation."""
@@ -38,14 +41,21 @@ def kafka_properties(settings: Settings) -> dict[str, Any]:
     return {**settings.kafka.client, "bootstrap.servers": settings.kafka.bootstrap_servers}
 
 
-def make_admin(settings: Settings) -> KafkaAdmin:
-    """Return the admin client of the operator's verbs."""
-    return KafkaAdmin(kafka_properties(settings), timeout_s=settings.kafka.timeout_s)
+def make_admin(settings: Settings, *, patient: bool = False) -> KafkaAdmin:
+    """Return an admin client; a patient one waits longer for a busy broker, so first ask `reach_kafka`."""
+    seconds = max(OPERATION_S, settings.kafka.timeout_s) if patient else settings.kafka.timeout_s
+    return KafkaAdmin(kafka_properties(settings), timeout_s=seconds)
 
 
 def make_topic_admin(settings: Settings) -> TopicAdmin:
-    """Return what makes, checks and grows topics."""
-    return TopicAdmin(kafka_properties(settings), timeout_s=settings.kafka.timeout_s)
+    """Return what makes, checks and grows topics, patiently."""
+    return TopicAdmin(kafka_properties(settings), timeout_s=max(OPERATION_S, settings.kafka.timeout_s))
+
+
+def reach_kafka(settings: Settings) -> None:
+    """Raise `Unavailable` ("kafka") unless a broker answers soon."""
+    admin = make_admin(settings)
+    admin.translate(lambda: admin.client.list_topics(timeout=settings.kafka.timeout_s))
 
 
 def make_registry(settings: Settings) -> Registry:

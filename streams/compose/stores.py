@@ -8,6 +8,7 @@ from processors.policy import AllowedSource, SourcePolicy
 from schemas.events import Source
 from streams.adapters.directory_store import DirectoryStore
 from streams.adapters.minio_client import S3Config
+from streams.adapters.minio_reach import reach
 from streams.adapters.minio_store import MinioStore
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ def s3_config(settings: Settings) -> S3Config:
         ca_file=store.ca_file,
         pool_size=settings.worker.concurrency + SPARE_CONNECTIONS,
     )
+
+
+def reach_store(settings: Settings) -> None:
+    """Raise `Unavailable` ("store") unless it answers soon."""
+    if settings.store.kind == "directory":
+        make_store(settings).check()
+    else:
+        reach(s3_config(settings), settings.kafka.timeout_s)
 
 
 class Sources:

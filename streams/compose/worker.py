@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from processors.ports import Store
+    from schemas.codec import Codec
     from schemas.topics import Topics
     from streams.adapters.kafka_admin import KafkaAdmin
     from streams.runtime.ports import Broker
@@ -81,15 +82,17 @@ def start_worker(settings: Settings, transactional_id: str) -> Iterator[Engine]:
         transaction_s=settings.kafka.transaction_timeout_s,
     )
     broker = KafkaBroker(kafka_properties(settings), timing)
-    with start_engine(settings, broker, make_store(settings), transactional_id) as engine:
+    codec = make_codec(settings, make_topics(settings))
+    with start_engine(settings, broker, make_store(settings), codec, transactional_id) as engine:
         yield engine
 
 
 @contextmanager
-def start_engine(settings: Settings, broker: Broker, store: Store, transactional_id: str) -> Iterator[Engine]:
+def start_engine(
+    settings: Settings, broker: Broker, store: Store, codec: Codec, transactional_id: str
+) -> Iterator[Engine]:
     """Start the renderer beside any broker and store."""
     topics = make_topics(settings)
-    codec = make_codec(settings, topics)
     codec.look_up(topics.outputs)
     recipes, clock = load_recipes(settings), SystemClock()
     with PoolRenderer(_renderer(settings)) as renderer:
