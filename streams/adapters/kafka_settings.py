@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from schemas.topics import MAX_FAILED_BYTES
 from streams.runtime.ports import Settings  # noqa: TC001 - an alias that a constant is annotated with
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ def producer_settings(client: Settings, transactional_id: str, timing: Timing) -
         "compression.type": "lz4",
         # A frozen broker is given up after this (60 s by default); send_offsets looks at its time-out no sooner.
         "socket.timeout.ms": _ms(timing.transaction_s),
+        # 1 000 000 by default: the client would refuse a failed event that keeps a large original whole.
+        "message.max.bytes": MAX_FAILED_BYTES,
     }
     owned: Settings = {
         "transactional.id": transactional_id,

@@ -17,6 +17,7 @@ from schemas.events import Cause, ImageFailed
 from schemas.headers import DeadLetter, dead_letter_headers, event_headers
 from schemas.ids import undecodable_event_id
 from schemas.topics import MAX_INPUT_BYTES, Topics
+from streams.adapters.kafka_settings import Timing, producer_settings
 from streams.adapters.kafka_topics import TopicAdmin
 from tests.schemas.builders import registered_source
 
@@ -38,19 +39,29 @@ def topics(stack: Stack, unique: Callable[[str], str]) -> Iterator[Topics]:
         future.result()
 
 
-def send(stack: Stack, limit: int, topic: str, value: bytes, headers: Headers = ()) -> None:
-    """Produce one record and raise what the broker or the client says against it."""
-    producer = Producer({"bootstrap.servers": stack.bootstrap, "message.max.bytes": limit, "acks": "all"})
+def send(stack: Stack, topic: str, value: bytes) -> None:
+    """Produce one record as a careless publisher, and raise what the broker says against it."""
+    producer = Producer({"bootstrap.servers": stack.bootstrap, "message.max.bytes": 2 * MAX_INPUT_BYTES, "acks": "all"})
     refusals: list[KafkaException] = []
 
     def delivered(error: object, _: Message) -> None:
         if error is not None:
             refusals.append(KafkaException(error))
 
-    producer.produce(topic, value, headers=list(headers), on_delivery=delivered)
+    producer.produce(topic, value, on_delivery=delivered)
     assert producer.flush(20) == 0
     if refusals:
         raise refusals[0]
+
+
+def send_as_worker(stack: Stack, topic: str, value: bytes, headers: Headers) -> None:
+    """Produce one record as the engine does: uncompressed here, or junk of one letter would fit anywhere."""
+    settings = producer_settings({"bootstrap.servers": stack.bootstrap, "compression.type": "none"}, topic, Timing())
+    producer = Producer(settings)
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    producer.produce(topic, value, headers=list(headers))
+    producer.commit_transaction(20)
 
 
 def read(stack: Stack, topic: str) -> Message:
@@ -70,7 +81,7 @@ def largest_accepted(stack: Stack, topic: str) -> int:
     """Return how many bytes of value the broker just takes: the limit less a batch's framing."""
     for size in range(MAX_INPUT_BYTES, MAX_INPUT_BYTES - 200, -1):
         try:
-            send(stack, 2 * MAX_INPUT_BYTES, topic, b"\xff" * size)
+            send(stack, topic, b"\xff" * size)
         except KafkaException as error:
             assert error.args[0].name() == "MSG_SIZE_TOO_LARGE"  # noqa: PT017 - any other refusal is a failure
         else:
@@ -100,7 +111,7 @@ def test_the_largest_undecodable_event_is_kept_whole(stack: Stack, topics: Topic
     letter = DeadLetter(topics.uploaded.name, 0, 0, "decode", "schemas.codec.Codec", event.detail)
     headers = (*event_headers(event, source="test", time=event.failed_at), *dead_letter_headers(letter))
     value = codec.encode(topics.failed.name, event)
-    send(stack, topics.largest_message_bytes, topics.failed.name, value, headers)
+    send_as_worker(stack, topics.failed.name, value, headers)
 
     kept = codec.decode(topics.failed.name, read(stack, topics.failed.name).value())
     assert isinstance(kept, ImageFailed)
