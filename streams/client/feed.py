@@ -186,7 +186,8 @@ class Feed:
         partition = KafkaPartition(str(message.topic()), message.partition() or 0)
         low, _ = _edges(consumer, partition)
         self._log.warning("events_expired", topic=partition.topic, partition=partition.partition, going_on_at=low)
-        consumer.seek(KafkaPartition(partition.topic, partition.partition, low))
+        consumer.incremental_unassign([partition])  # fetching has stopped there, and a seek is refused
+        consumer.incremental_assign([KafkaPartition(partition.topic, partition.partition, low)])
 
     def _on_revoke(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         going = [TopicPartition(each.topic, each.partition) for each in partitions]

@@ -1,4 +1,4 @@
-"""What happens to events that can't be handled: tried again, parked verbatim, looked at, put back, for one group only."""
+"""What happens to events that can't be handled: tried again, parked verbatim, looked at, put back."""
 
 from __future__ import annotations
 
@@ -153,7 +153,9 @@ def test_what_cannot_be_decoded_is_parked(world: World, group: str, tenant: str)
     """Garbage, and an event that is no answer, do not stop what comes behind them on the same partition."""
     with world.subscriber(group) as subscriber:
         world.say(ready(tenant, "a"), value=b"garbage")
-        world.say(ready(tenant, "a"), value=world.parts.codec.encode(world.topic_of(failed("t", "i")), failed("t", "i")))
+        world.say(
+            ready(tenant, "a"), value=world.parts.codec.encode(world.topic_of(failed("t", "i")), failed("t", "i"))
+        )
         world.say(ready(tenant, "a", hlc=77))
         message = subscriber.poll(QUICK_S)
 

@@ -21,7 +21,6 @@ from schemas.errors import Unavailable
 from schemas.events import Cause, ImageFailed, ImageReady
 from schemas.headers import Replay, replay_headers
 from streams.client.errors import ForkedError, RefusedError
-from streams.client.patience import Patience
 from streams.client.subscriber import Subscriber
 from tests.client.world import QUICK_S, failed, ready
 from tests.support import wait_until
@@ -302,7 +301,7 @@ def test_asyncio_uses_it_by_to_thread(world: World, group: str, tenant: str) -> 
     """Waiting for the next event blocks a thread, never the loop; any thread may ask for the next."""
 
     async def collect(subscriber: Subscriber) -> list[str | None]:
-        seen = []
+        seen: list[str | None] = []
         while len(seen) < 3:
             message = await asyncio.to_thread(subscriber.poll, QUICK_S)
             assert message is not None

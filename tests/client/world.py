@@ -109,14 +109,20 @@ class World:
         """Return the group's positions."""
         admin = AdminClient(dict(self.parts.kafka))
         asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-        found = asked[group].result().topic_partitions
+        found = asked[group].result(QUICK_S).topic_partitions
         return {(each.topic, each.partition): each.offset for each in found}
 
     def shares(self, group: str) -> list[int]:
         """Return how many partitions each member of the group has."""
         admin = AdminClient(dict(self.parts.kafka))
-        members = admin.describe_consumer_groups([group])[group].result().members
+        members = admin.describe_consumer_groups([group])[group].result(QUICK_S).members
         return sorted(len(member.assignment.topic_partitions) for member in members)
+
+    def expire(self, topic: str, partition: int, *, before: int) -> None:
+        """Delete the records before an offset, as retention does."""
+        place = KafkaPartition(topic, partition, before)
+        admin = AdminClient(dict(self.parts.kafka))  # must outlive the call
+        admin.delete_records([place])[place].result(QUICK_S)
 
     def records(self, topic: str) -> list[Record]:
         """Return everything on a topic, committed or not asked."""
