@@ -10,7 +10,7 @@ import typer
 from streams.cli.failures import named_services, usage
 from streams.cli.shared import ConfigOption, JsonOption, emit, out, settings_from
 from streams.client.errors import RefusedError
-from streams.client.parked import list_parked, put_back
+from streams.client.parked import create_parked_topic, list_parked, put_back
 from streams.compose.client import make_parts
 
 if TYPE_CHECKING:
@@ -43,6 +43,18 @@ def list_(group: GroupArgument, config: ConfigOption = None, as_json: JsonOption
             )
     if not found and not as_json:
         out().print(f"nothing is parked for {group}")
+
+
+@app.command()
+def create(group: GroupArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Make the group's parked topic, for subscribers that may not make topics themselves."""
+    settings = settings_from(config)
+    with named_services(settings):
+        topic = create_parked_topic(make_parts(settings), group)
+    if as_json:
+        emit({"group": group, "topic": topic})
+    else:
+        out().print(f"[green]✓[/] {topic}")
 
 
 @app.command()
