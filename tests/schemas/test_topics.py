@@ -59,6 +59,15 @@ def test_parked_events_have_room_and_no_prefix_of_ours() -> None:
     assert parked.max_message_bytes >= TOPICS.largest_message_bytes
 
 
+def test_the_docs_name_every_topic_record_and_subject() -> None:
+    """What docs/schemas.md tells other services is what the catalogue says."""
+    page = (Path(__file__).parents[2] / "docs" / "schemas.md").read_text()
+    for topic in Topics().all:
+        assert f"`{topic.name}`" in page
+        assert all(f"`darkroom.{record}`" in page for record in topic.records)
+    assert Topics().ready.subjects[0] in page
+
+
 def test_subjects_name_the_record_of_the_file() -> None:
     """A subject is topic, dash, and the full name that stands in the Avro file."""
     for path in (Path(__file__).parents[2] / "schemas" / "avro").glob("*.avsc"):
