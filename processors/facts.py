@@ -57,6 +57,8 @@ class Facts:
     """Bits a sample once decoded: 8 or 16."""
     decoded_bytes: int
     """Upper estimate of the bytes that decoding the first frame at full size occupies; admission counts these."""
+    shrinks: bool = True
+    """Whether a loader that can shrink may do so: not for lossless JPEGs, of which it would return a corner."""
 
     @property
     def stored_size(self) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from processors.facts import Facts, Limits, SourceFormat
 from processors.profile import is_srgb
-from processors.sniff import is_cut_short, sniff
+from processors.sniff import is_cut_short, is_lossless_jpeg, sniff
 from processors.vips import Image, decoding, open_image
 from schemas.errors import Permanent, Reason
 
@@ -34,7 +34,7 @@ def inspect(data: bytes, limits: Limits) -> Facts:
         taken = ", ".join(SourceFormat)
         raise Permanent(Reason.UNSUPPORTED_FORMAT, f"the file is {source}; taken are {taken}")
     with decoding(data, source):
-        facts = _facts(open_image(data, source), source)
+        facts = _facts(open_image(data, source), source, shrinks=not _is_rigid(data, source))
     _hold_to(limits, facts)
     if source is SourceFormat.GIF and is_cut_short(data, source):
         raise Permanent(Reason.TRUNCATED, "gif: the file ends inside a block")  # libvips would show what there is
@@ -52,7 +52,7 @@ def _hold_to(limits: Limits, facts: Facts) -> None:
         raise Permanent(Reason.TOO_LARGE, f"{size}; the limit is an aspect ratio of {limits.aspect}")
 
 
-def _facts(image: Image, source: SourceFormat) -> Facts:
+def _facts(image: Image, source: SourceFormat, *, shrinks: bool) -> Facts:
     if source is SourceFormat.AVIF and _field(image, "heif-compression") != "av1":
         raise Permanent(Reason.UNSUPPORTED_FORMAT, "the file calls itself AVIF but is not AV1 inside")
     orientation = _orientation(image)
@@ -71,7 +71,12 @@ def _facts(image: Image, source: SourceFormat) -> Facts:
         has_profile=isinstance(profile, bytes) and not is_srgb(profile),
         bits=16 if image.format == "ushort" else 8,
         decoded_bytes=_decoded_bytes(image, source, interlaced=interlaced),
+        shrinks=shrinks,
     )
+
+
+def _is_rigid(data: bytes, source: SourceFormat) -> bool:
+    return source is SourceFormat.JPEG and is_lossless_jpeg(data)
 
 
 def _decoded_bytes(image: Image, source: SourceFormat, *, interlaced: bool) -> int:

@@ -134,7 +134,7 @@ def make_plan(facts: Facts, recipe: Recipe, attributes: Attributes) -> Plan:
 
 def _shrink(facts: Facts, wanted: Iterable[Size]) -> int:
     """Return the furthest shrink-on-load that leaves the margin; none for animations, whose frames have offsets."""
-    if facts.frames > 1:
+    if facts.frames > 1 or not facts.shrinks:
         return 1
     source = Size(facts.width, facts.height)
     steps = (

@@ -7,9 +7,13 @@ a cut PNG and a damaged one with the same words. Structures are walked from mark
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
-from typing import Final
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
 from processors.facts import SourceFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _TAKEN: Final = (
@@ -22,6 +26,10 @@ _EOI: Final = b"\xff\xd9"
 _SOS: Final = 0xDA
 _JPEG_BARE_MARKERS: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length: TEM, RST0 to RST7, SOI."""
+_LOSSLESS_FRAMES: Final = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+_NO_MARKER: Final = -2
+_MAX_STEPS: Final = 500_000
+"""Marks that are followed in one file: a hostile one has tens of millions. Past it a file is not called cut."""
 _REFUSED: Final = (
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
@@ -102,30 +110,47 @@ def is_cut_short(data: bytes, source: SourceFormat) -> bool:
     return walk[source](data)
 
 
+def is_lossless_jpeg(data: bytes) -> bool:
+    """Whether a JPEG is of the rare kind without a cosine transform, which can't be shrunk while it is decoded."""
+    return any(marker in _LOSSLESS_FRAMES for marker, _ in _jpeg_segments(data))
+
+
 def _jpeg_is_cut(data: bytes) -> bool:
     """Look for the end mark behind the first scan: the ones before belong to thumbnails."""
-    at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:  # noqa: PLR2004 - every marker starts so
-            return False
-        marker = data[at + 1]
+    marker, at = -1, 2
+    for marker, at in _jpeg_segments(data):
         if marker == _SOS:
             return data.find(_EOI, at) < 0
+    return marker != _NO_MARKER
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield marker and place of each segment up to the first scan; last `_NO_MARKER` where there should be one."""
+    at, marker = 2, 0
+    for step in count():
+        if at + 4 > len(data) or marker == _SOS:
+            return
+        if data[at] != 0xFF or step == _MAX_STEPS:  # noqa: PLR2004 - every marker starts so
+            yield _NO_MARKER, at
+            return
+        marker = data[at + 1]
         if marker == 0xFF:  # noqa: PLR2004 - a fill byte
             at += 1
-        else:
-            at += 2 if marker in _JPEG_BARE_MARKERS else 2 + int.from_bytes(data[at + 2 : at + 4])
-    return True
+            continue
+        yield marker, at
+        at += 2 if marker in _JPEG_BARE_MARKERS else 2 + int.from_bytes(data[at + 2 : at + 4])
 
 
 def _png_is_cut(data: bytes) -> bool:
     at = len(_PNG)
-    while at + 12 <= len(data):
+    for _ in range(_MAX_STEPS):
+        if at + 12 > len(data):
+            return True
         kind = data[at + 4 : at + 8]
         if kind == b"IEND" or not (kind.isascii() and kind.isalpha()):
             return False
         at += 12 + int.from_bytes(data[at : at + 4])
-    return True
+    return False
 
 
 def _webp_is_cut(data: bytes) -> bool:
@@ -134,7 +159,9 @@ def _webp_is_cut(data: bytes) -> bool:
 
 def _isobmff_is_cut(data: bytes) -> bool:
     at = 0
-    while at + 8 <= len(data):
+    for _ in range(_MAX_STEPS):
+        if at + 8 > len(data):
+            break
         size = int.from_bytes(data[at : at + 4])
         if size == 1:
             size = int.from_bytes(data[at + 8 : at + 16])
@@ -143,13 +170,15 @@ def _isobmff_is_cut(data: bytes) -> bool:
         if size < 8:  # noqa: PLR2004 - smaller than its own head: broken, not cut
             return False
         at += size
+    else:
+        return False
     return at != len(data)
 
 
 def _gif_is_cut(data: bytes) -> bool:
     """Return True only for an end inside a block: a GIF that lacks nothing but its trailer shows whole everywhere."""
-    at = 13 + _gif_palette(data[10:11])
-    while at < len(data):
+    at, steps = 13 + _gif_palette(data[10:11]), 0
+    while at < len(data) and steps < _MAX_STEPS:
         kind = data[at]
         if kind == 0x21:  # noqa: PLR2004 - an extension: its label, then sub-blocks
             at += 2
@@ -157,9 +186,11 @@ def _gif_is_cut(data: bytes) -> bool:
             at += 11 + _gif_palette(data[at + 9 : at + 10])
         else:
             return False
-        while at < len(data) and data[at]:
+        while at < len(data) and data[at] and steps < _MAX_STEPS:
             at += 1 + data[at]
+            steps += 1
         at += 1
+        steps += 1
     return at > len(data)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 
 from processors.facts import Facts, Limits, SourceFormat
 from processors.inspect import inspect
@@ -95,6 +96,24 @@ def only(data: bytes, variant: VariantSpec, attributes: Attributes | None = None
 def decoded(data: bytes, mode: str = "RGB") -> Pixels:
     """Decode by Pillow."""
     return np.asarray(Image.open(io.BytesIO(data)).convert(mode))
+
+
+def shown_by_pillow(data: bytes, width: int, height: int) -> Pixels:
+    """Return a file as Pillow and LittleCMS show it: upright, in sRGB, on white, in this size."""
+    image: Image.Image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    profile = image.info.get("icc_profile")
+    if image.mode == "RGB":
+        image = image.reduce(max(1, min(image.size) // 400))  # the large ones would take Pillow seconds
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    elif profile and image.mode in {"RGB", "CMYK"}:
+        with suppress(ImageCms.PyCMSError):  # one that does not fit the image is ignored
+            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            image = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
+    upright = image.convert("RGBA")
+    white = Image.new("RGBA", upright.size, "white")
+    white.alpha_composite(upright)
+    return reference(np.asarray(white.convert("RGB")), width, height)
 
 
 def reference(pixels: Pixels, width: int, height: int) -> Pixels:

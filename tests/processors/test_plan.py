@@ -52,6 +52,7 @@ def test_no_shrink_that_would_leave_too_little() -> None:
     assert plan_of(facts(4000, 3000, format=SourceFormat.WEBP), *ladder(1280)).decode.shrink == 2
     assert plan_of(facts(4000, 3000, format=SourceFormat.WEBP, frames=9), *ladder(1280)).decode.shrink == 1
     assert plan_of(facts(4000, 3000, format=SourceFormat.PNG), *ladder(100)).decode.shrink == 1
+    assert plan_of(facts(4000, 3000, shrinks=False), *ladder(100)).decode.shrink == 1
 
 
 def test_a_level_too_close_to_its_neighbour_is_made_of_the_decode() -> None:

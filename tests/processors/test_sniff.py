@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from processors.facts import SourceFormat
-from processors.sniff import is_cut_short, sniff
+from processors.sniff import is_cut_short, is_lossless_jpeg, sniff
 from tests.processors.builders import file_of, jpeg, picture, with_alpha
 
 _SMALL = picture(90, 60)
@@ -90,6 +90,29 @@ def test_a_broken_structure_is_not_called_cut() -> None:
     assert not is_cut_short(bytes(png), SourceFormat.PNG)
     assert not is_cut_short(b"\xff\xd8\xff\xe0\0\x04ab" + b"garbage", SourceFormat.JPEG)
     assert not is_cut_short(b"\0\0\0\x18ftypavif\0\0\0\0avifmif1\0\0\0\1meta", SourceFormat.AVIF)
+
+
+@pytest.mark.parametrize(
+    ("source", "data"),
+    [
+        (SourceFormat.JPEG, b"\xff\xd8" + b"\xff\xd0" * 2_000_000),
+        (SourceFormat.JPEG, b"\xff\xd8" + b"\xff" * 2_000_000),
+        (SourceFormat.PNG, FILES[SourceFormat.PNG][:33] + b"\0\0\0\0tEXtabcd" * 1_000_000),
+        (SourceFormat.GIF, b"GIF89a\1\0\1\0\0\0\0!\xff" + b"\1a" * 2_000_000),
+        (SourceFormat.AVIF, FILES[SourceFormat.AVIF][:32] + b"\0\0\0\x08free" * 1_000_000),
+    ],
+)
+def test_a_file_of_nothing_but_marks_is_given_up(source: SourceFormat, data: bytes) -> None:
+    """The walk is bounded: what can't be told within half a million steps is not called cut."""
+    assert not is_cut_short(data, source)
+
+
+def test_a_lossless_jpeg_is_recognised() -> None:
+    """By its frame marker; an ordinary and a progressive one are not of that kind."""
+    lossless = FILES[SourceFormat.JPEG].replace(b"\xff\xc0\0\x11", b"\xff\xc3\0\x11")
+    assert is_lossless_jpeg(lossless)
+    assert not is_lossless_jpeg(FILES[SourceFormat.JPEG])
+    assert not is_lossless_jpeg(jpeg(_SMALL, progressive=True))
 
 
 def test_transparency_changes_nothing_about_recognition() -> None:
