@@ -78,6 +78,9 @@ class KafkaAdmin:
             except AdminError as error:
                 if error.code not in _UNSETTLED or time.monotonic() > deadline:
                     raise
+            except Unavailable:
+                if time.monotonic() > deadline:
+                    raise
             time.sleep(_SETTLE_S)
 
     def error(self, error: KafkaError, detail: str) -> DarkroomError:

@@ -22,6 +22,8 @@ Start = Literal["earliest", "latest"] | datetime
 """Where to begin: the first record there is, after the last committed one, or the first one of a time or later."""
 
 _PER_REQUEST: Final = 500
+_REQUEST_S: Final = 4.0
+"""For one question about the group: while a cold broker makes its offsets topic, an answer may never come (seen)."""
 _EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the client's, without types
 _LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # as above
 _IDLE: Final = frozenset({ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD})
@@ -126,7 +128,7 @@ class GroupOffsets:
     def _committed(self, partitions: Sequence[tuple[str, int]], *, stable: bool) -> dict[tuple[str, int], Position]:
         request = ConsumerGroupTopicPartitions(self._group, [Position(*key) for key in partitions])
         futures = self._admin.client.list_consumer_group_offsets(
-            [request], require_stable=stable, request_timeout=self._admin.timeout_s
+            [request], require_stable=stable, request_timeout=min(self._admin.timeout_s, _REQUEST_S)
         )
         answer = self._admin.wait(futures[self._group])
         self._demand_answers(answer.topic_partitions or [])
