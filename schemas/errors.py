@@ -38,7 +38,7 @@ class DarkroomError(Exception):
     """The root of all errors that this project raises on purpose."""
 
 
-class Permanent(DarkroomError):  # noqa: N818 - read as a word in every signature
+class Permanent(DarkroomError):
     """Will fail the same way every time: the record is answered with a failed event and the position moves on."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -51,7 +51,7 @@ class Permanent(DarkroomError):  # noqa: N818 - read as a word in every signatur
         return type(self), (self.reason, self.detail)
 
 
-class Transient(DarkroomError):  # noqa: N818 - as above
+class Transient(DarkroomError):
     """May succeed later: retried in place with back-off; attempts and age are bounded while no breaker is open."""
 
     reason = Reason.RETRIES_EXHAUSTED
