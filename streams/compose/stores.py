@@ -36,6 +36,7 @@ def s3_config(settings: Settings) -> S3Config:
         secure=store.secure,
         path_style=store.path_style,
         ca_file=store.ca_file,
+        sts_endpoint=store.sts_endpoint,
         pool_size=settings.worker.concurrency + SPARE_CONNECTIONS,
     )
 

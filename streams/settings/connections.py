@@ -129,6 +129,11 @@ class Store(Section):
         "In a cluster the provider chain needs no stored secret.",
     )
     secret_key: SecretStr | None = setting(None, "Secret of the access key.", "Best given by the environment.")
+    sts_endpoint: str | None = setting(
+        None,
+        "URL of the token service that exchanges a web identity for keys. Absent: AWS's.",
+        "A MinIO of one's own is its own token service.",
+    )
     secure: bool = setting(True, "Speak TLS.", "Plain HTTP is for a store on this machine.")  # noqa: FBT003  a default, as everywhere in this file
     path_style: bool = setting(True, "Bucket in the path rather than in the host name.", "MinIO needs no DNS then.")  # noqa: FBT003
     ca_file: Path | None = setting(
