@@ -28,39 +28,20 @@ class Complaint:
     allowed: str
 
 
+_ALL: Final = frozenset(recipe.Format)
+_JPEG, _WEBP, _AVIF = recipe.Format.JPEG, recipe.Format.WEBP, recipe.Format.AVIF
+
+
 @dataclass(frozen=True, slots=True)
 class _Key:
     """What one key takes."""
 
     accepts: Callable[[object], bool]
     allowed: str
-    formats: frozenset[recipe.Format] = frozenset(recipe.Format)
+    formats: frozenset[recipe.Format] = _ALL
     """The output formats for which the key means something."""
-
-    @property
-    def of_all_formats(self) -> bool:
-        """False for a key whose meaning depends on the format, such as the quality."""
-        return self.formats == frozenset(recipe.Format) and self.allowed != _EFFORT
-
-
-_EFFORT: Final = "a whole number from 0; the highest depends on the format"
-
-
-def _whole(numbers: range, what: str) -> _Key:
-    return _Key(lambda value: type(value) is int and value in numbers, f"{what} from {numbers[0]} to {numbers[-1]}")
-
-
-def _one_of(enum: type[StrEnum], *formats: recipe.Format) -> _Key:
-    words = [str(member) for member in enum]
-    return _Key(
-        lambda value: value in words,
-        "one of " + ", ".join(f'"{word}"' for word in words),
-        frozenset(formats or recipe.Format),
-    )
-
-
-def _flag(*formats: recipe.Format) -> _Key:
-    return _Key(lambda value: type(value) is bool, "true or false", frozenset(formats or recipe.Format))
+    per_format: bool = False
+    """Whether the same value means something else for each format: such a default is inherited within its format."""
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -68,27 +49,52 @@ def is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str)
 
 
-_JPEG, _WEBP, _AVIF = recipe.Format.JPEG, recipe.Format.WEBP, recipe.Format.AVIF
-_SIDE: Final = _whole(range(1, recipe.MAX_SIDE + 1), "pixels")
-_QUALITY: Final = _whole(recipe.QUALITIES, "a whole number")
+def _is_colour(value: object) -> bool:
+    return is_text(value) and recipe.is_colour(value.lower())
+
+
+def _is_whole(value: object, numbers: range) -> bool:
+    return type(value) is int and value in numbers  # TOML's true would pass for 1
+
+
+def _is_flag(value: object) -> bool:
+    return type(value) is bool
+
+
+def _words(enum: type[StrEnum]) -> tuple[Callable[[object], bool], str]:
+    words = [str(member) for member in enum]
+    return (lambda value: value in words), "one of " + ", ".join(f'"{word}"' for word in words)
+
+
+_SIDE: Final = _Key(
+    lambda value: _is_whole(value, range(1, recipe.MAX_SIDE + 1)), f"pixels from 1 to {recipe.MAX_SIDE}"
+)
+_FLAG: Final = "true or false"
 KEYS: Final[Mapping[str, _Key]] = MappingProxyType(
     {
         "name": _Key(lambda value: is_text(value) and recipe.is_name(value), recipe.NAME_RULE),
-        "format": _one_of(recipe.Format),
+        "format": _Key(*_words(recipe.Format)),
         "width": _SIDE,
         "height": _SIDE,
-        "fit": _one_of(recipe.Fit),
-        "gravity": _one_of(recipe.Gravity),
-        "upscale": _flag(),
-        "background": _Key(
-            lambda value: is_text(value) and recipe.is_colour(value.lower()), 'a colour such as "#ffffff"'
+        "fit": _Key(*_words(recipe.Fit)),
+        "gravity": _Key(*_words(recipe.Gravity)),
+        "upscale": _Key(_is_flag, _FLAG),
+        "background": _Key(_is_colour, 'a colour such as "#ffffff"'),
+        "quality": _Key(
+            lambda value: _is_whole(value, recipe.QUALITIES),
+            "a whole number from 1 to 100",
+            _ALL - {recipe.Format.PNG},
+            per_format=True,
         ),
-        "quality": _Key(_QUALITY.accepts, _QUALITY.allowed, frozenset({_JPEG, _WEBP, _AVIF})),
-        "effort": _Key(lambda value: type(value) is int and value >= 0, _EFFORT),
-        "lossless": _flag(_WEBP),
-        "progressive": _flag(_JPEG),
-        "chroma": _one_of(recipe.Chroma, _JPEG, _AVIF),
-        "metadata": _one_of(recipe.Metadata),
+        "effort": _Key(
+            lambda value: _is_whole(value, range(100)),
+            "a whole number from 0; the highest depends on the format",
+            per_format=True,
+        ),
+        "lossless": _Key(_is_flag, _FLAG, frozenset({_WEBP}), per_format=True),
+        "progressive": _Key(_is_flag, _FLAG, frozenset({_JPEG}), per_format=True),
+        "chroma": _Key(*_words(recipe.Chroma), frozenset({_JPEG, _AVIF}), per_format=True),
+        "metadata": _Key(*_words(recipe.Metadata)),
     }
 )
 DEFAULTS_KEYS: Final = tuple(key for key in KEYS if key != "name")
@@ -109,14 +115,14 @@ def complaints_about_defaults(defaults: Table) -> Iterator[Complaint]:
         yield from _complaints_about_format(recipe.Format(str(defaults["format"])), defaults)
         return
     for key, value in defaults.items():
-        if not KEYS[key].of_all_formats:
+        if KEYS[key].per_format:
             yield Complaint(key, value, "needs a format beside it in [defaults]: it means something else for each")
 
 
 def inherit(table: Table, defaults: Table) -> Table:
     """Return the table with the defaults that apply to it; keys that depend on the format come only with their own."""
     same_format = table.get("format", defaults.get("format")) == defaults.get("format")
-    inherited = {key: value for key, value in defaults.items() if same_format or KEYS[key].of_all_formats}
+    inherited = {key: value for key, value in defaults.items() if same_format or not KEYS[key].per_format}
     if table.get("lossless") is True:
         inherited.pop("quality", None)
     return inherited | table
