@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -107,6 +110,55 @@ def test_every_requirement_has_a_reason() -> None:
     assert [line for line in requirements if not re.search(r"  # \w+", line)] == []
 
 
+def imported(package: str) -> set[str]:
+    """Return the top-level names of everything that a package's modules import, wherever in them."""
+    found = set()
+    for path in tracked():
+        if path.parts[0] == package and path.suffix == ".py":
+            for node in ast.walk(ast.parse((ROOT / path).read_text())):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                    found.add(node.module.split(".")[0])
+    return found - sys.stdlib_module_names - PACKAGES - {"tests", "infra"}
+
+
+def declared(*extras: str, group: str = "") -> set[str]:
+    """Return the distributions that pyproject.toml names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    lines = [line for extra in extras for line in project["project"]["optional-dependencies"][extra]]
+    lines += [line for line in project["dependency-groups"].get(group, []) if isinstance(line, str)]
+    return {re.split(r"[^a-z0-9-]", line)[0] for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("package", "distributions"),
+    [
+        ("schemas", declared("client")),
+        ("processors", declared("client", "worker")),
+        ("streams", declared("client", "worker", "views")),
+        ("tests", declared("client", "worker", "views", group="dev")),
+        ("infra", declared("client", "worker", "views", group="dev")),
+    ],
+)
+def test_what_is_imported_is_declared(package: str, distributions: set[str]) -> None:
+    """A module that comes with another package by chance goes with it by chance."""
+    owners = importlib.metadata.packages_distributions()
+    part_of = {"pydantic_core": "pydantic"}  # one product, released as two packages
+    used = {
+        name: {part_of.get(owner, owner).lower() for owner in owners.get(name, [name])} for name in imported(package)
+    }
+    assert {name: owner for name, owner in used.items() if not owner & distributions} == {}
+
+
+def test_publishing_needs_no_pixels_and_no_tables() -> None:
+    """A service that only publishes or subscribes installs neither libvips nor Faust."""
+    absent = ["pyvips", "numpy", "psutil", "faust", "aiokafka", "prometheus_client"]
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); from streams import Publisher, Subscriber"
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_the_wheel_holds_what_runs_and_nothing_else(tmp_path: Path) -> None:
     """Whoever installs the distribution gets schemas, recipes and type marks; no tests and no local stack."""
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
@@ -118,9 +170,7 @@ def test_the_wheel_holds_what_runs_and_nothing_else(tmp_path: Path) -> None:
     subprocess.run([*pip, "--wheel-dir", tmp_path, source], check=True, capture_output=True)
     names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
     data = {
-        str(path)
-        for path in tracked()
-        if path.parts[0] in PACKAGES and path.suffix in {".avsc", ".toml", ".typed"}
+        str(path) for path in tracked() if path.parts[0] in PACKAGES and path.suffix in {".avsc", ".toml", ".typed"}
     }
     assert data
     assert data <= names
