@@ -115,6 +115,14 @@ def test_classes_and_files_agree(record: str) -> None:
 
 
 @pytest.mark.parametrize("record", RECORDS)
+def test_decoding_may_set_slots_directly(record: str) -> None:
+    """Event classes have slots, and no __post_init__ that decoding would skip."""
+    cls = EVENT_CLASSES[record]
+    inner = [hint for hint in get_type_hints(cls).values() for hint in (hint, *get_args(hint)) if is_dataclass(hint)]
+    assert all("__slots__" in vars(part) and not hasattr(part, "__post_init__") for part in [cls, *inner])
+
+
+@pytest.mark.parametrize("record", RECORDS)
 def test_each_file_stands_alone(record: str) -> None:
     """A service parses any one file with nothing beside it, and finds it in the namespace darkroom."""
     parsed = fastavro.parse_schema(load(record))
