@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+
+# A machine under load is no failure of the code.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 STACK_FILE = "DARKROOM_TEST_STACK"
 

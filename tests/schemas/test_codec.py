@@ -65,7 +65,7 @@ def plain_upload(**more: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("record", RECORDS)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_every_event_comes_back(record: str, data: st.DataObject) -> None:
     """Encoding and decoding any event gives the same event."""
@@ -125,7 +125,7 @@ def test_a_topic_outside_the_catalogue_carries_any_of_our_records() -> None:
     assert CODEC.decode("shop.parked", ready) == FULL[READY]
 
 
-@settings(deadline=None, max_examples=2000)
+@settings(max_examples=2000)
 @given(st.binary(max_size=200))
 def test_random_bytes_never_break_anything(noise: bytes) -> None:
     """Any bytes, bare or behind a valid header, give an event or a Permanent; nothing else escapes."""
@@ -134,7 +134,7 @@ def test_random_bytes_never_break_anything(noise: bytes) -> None:
 
 
 @pytest.mark.parametrize("record", RECORDS)
-@settings(deadline=None, max_examples=800)
+@settings(max_examples=800)
 @given(data=st.data())
 def test_mutated_events_never_break_anything(record: str, data: st.DataObject) -> None:
     """A valid event with bytes replaced, removed or repeated gives an event or a Permanent; nothing else escapes."""

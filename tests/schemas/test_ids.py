@@ -55,7 +55,7 @@ def test_an_impossible_id_is_an_invalid_event(raw: str) -> None:
     assert len(refusal.value.detail) < 400
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(max_examples=1000)
 @given(anything)
 @example("a__XLDIR__")
 @example("\N{SNOWMAN}__XLDIR__")
@@ -72,7 +72,7 @@ def test_an_encoded_id_is_one_plain_segment(raw: str) -> None:
     assert ids.decode_id(encoded) == raw
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(anything, anything, anything, anything)
 @example("a", "b/c", "a/b", "c")
 @example("%2F", "x", "/", "x")
@@ -99,7 +99,6 @@ def every_key(tenant: str, image: str, life: int = NEWEST) -> list[str]:
     ]
 
 
-@settings(deadline=None)
 @given(anything, anything)
 def test_every_key_stays_below_its_image(tenant: str, image: str) -> None:
     """Each key has the image's prefix, no segment that walks elsewhere, and lengths that the store takes."""
