@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schemas.errors import Permanent, Reason, Transient, Unavailable
+from schemas.errors import Permanent, Reason, Transient, Unavailable, Waiting
 from streams.runtime.breaker import Breakers
 from streams.runtime.commit_line import CommitLine, Entry, Formed
 from streams.runtime.committer import Outcome, Verdict
@@ -265,7 +265,9 @@ class Loop:
             return Failure(error.reason, error.detail)
         if not isinstance(error, Transient):
             return Failure(Reason.INTERNAL, f"{type(error).__name__}: {error}")
-        if self._limits.retry.exhausted(task.attempts, now - (task.failing_since or now)):
+        # What is waited for comes with a deployment, not with another try: only the age bounds that.
+        attempts = 0 if isinstance(error, Waiting) else task.attempts
+        if self._limits.retry.exhausted(attempts, now - (task.failing_since or now)):
             return Failure(error.reason, str(error))
         return None
 

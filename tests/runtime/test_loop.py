@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.errors import Permanent, Reason, Transient, Unavailable
+from schemas.errors import Permanent, Reason, Transient, Unavailable, Waiting
 from streams.runtime.committer import Verdict
 from streams.runtime.limits import LoopLimits
 from streams.runtime.offset_map import HORIZON, OffsetMap, decode, encode
@@ -176,6 +176,24 @@ def test_attempts_are_bounded() -> None:
 
     assert driven.outputs == [b"in-0-0 retries_exhausted"]
     assert driven.positions[P0].offset == 1
+
+
+def test_what_others_must_bring_is_waited_for_by_age_and_not_by_attempts() -> None:
+    """A recipe that a deployment is bringing: many tries are fine, until the age is reached; then its own reason."""
+    driven = HandDriven(LoopLimits(retry=RetryPolicy(max_attempts=2, max_age_s=60.0)))
+    driven.assign(P0)
+    driven.poll(record(0))
+    given_up = []
+    for _ in range(4):
+        driven.fail(0, Waiting(Reason.UNKNOWN_RECIPE, "not here yet"))
+        driven.now += 20
+        driven.decide()
+        given_up.append(driven.started[0].failure is not None)
+    driven.finish(0)
+    driven.settle()
+
+    assert given_up == [False, False, False, True]
+    assert driven.outputs == [b"in-0-0 unknown_recipe"]
 
 
 @pytest.mark.parametrize(
