@@ -46,6 +46,7 @@ OWNED: Mapping[str, str] = {
     "max.in.flight.requests.per.connection": _ORDER,
     "message.send.max.retries": _ORDER,
     "message.timeout.ms": _TIMEOUT,
+    "metadata.recovery.strategy": "after a re-bootstrap librdkafka does not find the transaction coordinator again",
     "on_commit": _CODE,
     "on_delivery": _CODE,
     "partition.assignment.strategy": "the engine moves partitions one by one: cooperative-sticky",
