@@ -58,16 +58,13 @@ class KafkaAdmin:
         config: dict[str, Any] = {**settings, "error_cb": self._complained, "log_level": 0}
         self.client = AdminClient(config)
 
-    def wait(self, future: Future[T]) -> T:
-        """Return the future's result, its error translated."""
-        return self.translate(future.result)
-
-    def translate(self, call: Callable[[], T]) -> T:
-        """Return what the call returns, its error translated."""
+    def wait(self, future: Future[T], about: str = "") -> T:
+        """Return the future's result; its error is translated, and says what it is about."""
         try:
-            return call()
+            return future.result()
         except KafkaException as error:
-            raise self.error(error.args[0], error.args[0].str()) from error
+            detail = error.args[0].str()
+            raise self.error(error.args[0], f"{about}: {detail}" if about else detail) from error
 
     def settle(self, call: Callable[[], T]) -> T:
         """Return what the call returns, made again while brokers have yet to hear of a new topic or a commit."""

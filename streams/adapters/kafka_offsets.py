@@ -107,7 +107,7 @@ class GroupOffsets:
         """Raise `AdminError` ``NON_EMPTY_GROUP`` while the group has members."""
         futures = self._admin.client.describe_consumer_groups([self._group], request_timeout=self._admin.timeout_s)
         try:
-            described = self._admin.wait(futures[self._group])
+            described = self._admin.wait(futures[self._group], f"group {self._group}")
         except AdminError as error:
             if error.code == "GROUP_ID_NOT_FOUND":  # nobody was ever in it
                 return
@@ -122,7 +122,7 @@ class GroupOffsets:
     def _partitions(self, topics: Iterable[str]) -> list[tuple[str, int]]:
         names = list(topics)
         futures = self._admin.client.describe_topics(TopicCollection(names), request_timeout=self._admin.timeout_s)
-        described = {name: self._admin.wait(futures[name]) for name in names}
+        described = {name: self._admin.wait(futures[name], f"topic {name}") for name in names}
         return [(name, number) for name in names for number in sorted(part.id for part in described[name].partitions)]
 
     def _committed(self, partitions: Sequence[tuple[str, int]], *, stable: bool) -> dict[tuple[str, int], Position]:
@@ -130,7 +130,7 @@ class GroupOffsets:
         futures = self._admin.client.list_consumer_group_offsets(
             [request], require_stable=stable, request_timeout=min(self._admin.timeout_s, _REQUEST_S)
         )
-        answer = self._admin.wait(futures[self._group])
+        answer = self._admin.wait(futures[self._group], f"group {self._group}")
         self._demand_answers(answer.topic_partitions or [])
         return {(item.topic, item.partition): item for item in answer.topic_partitions or []}
 
@@ -168,7 +168,7 @@ class GroupOffsets:
         for first in range(0, len(positions), _PER_REQUEST):
             request = ConsumerGroupTopicPartitions(self._group, positions[first : first + _PER_REQUEST])
             futures = self._admin.client.alter_consumer_group_offsets([request], request_timeout=self._admin.timeout_s)
-            self._demand_answers(self._admin.wait(futures[self._group]).topic_partitions or [])
+            self._demand_answers(self._admin.wait(futures[self._group], f"group {self._group}").topic_partitions or [])
 
     def _demand_answers(self, positions: Sequence[Position]) -> None:
         """A partition's error hides inside an answer that as a whole succeeded."""

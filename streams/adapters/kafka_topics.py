@@ -80,8 +80,8 @@ class TopicAdmin:
             operation_timeout=self._admin.timeout_s,
             request_timeout=self._admin.timeout_s,
         ) if missing else {}  # fmt: skip
-        for future in futures.values():
-            self._await_creation(future)
+        for name, future in futures.items():
+            self._await_creation(name, future)
         self._admin.settle(lambda: self._demand_partitions(missing))
         positions = self._initialise(group, inputs)
         return Created(tuple(topic.name for topic in missing), positions)
@@ -118,7 +118,7 @@ class TopicAdmin:
         futures = self._admin.client.create_partitions(
             [NewPartitions(topic.name, topic.partitions)], request_timeout=self._admin.timeout_s
         )
-        self._admin.wait(futures[topic.name])
+        self._admin.wait(futures[topic.name], f"topic {topic.name}")
         self._admin.settle(lambda: self._demand_partitions([topic]))
         return Created((topic.name,), self._initialise(group, (topic,)))
 
@@ -140,9 +140,9 @@ class TopicAdmin:
                 message = f"topic {topic.name} has fewer than {topic.partitions} partitions"
                 raise AdminError("UNKNOWN_TOPIC_OR_PART", message)
 
-    def _await_creation(self, future: Any) -> None:  # noqa: ANN401 - the client's futures are untyped
+    def _await_creation(self, name: str, future: Any) -> None:  # noqa: ANN401 - the client's futures are untyped
         try:
-            self._admin.wait(future)
+            self._admin.wait(future, f"topic {name}")
         except AdminError as error:
             if error.code != "TOPIC_ALREADY_EXISTS":  # somebody was quicker: what we wanted is there
                 raise
@@ -150,7 +150,7 @@ class TopicAdmin:
     def _describe(self, name: str) -> _Found | None:
         futures = self._admin.client.describe_topics(TopicCollection([name]), request_timeout=self._admin.timeout_s)
         try:
-            described = self._admin.wait(futures[name])
+            described = self._admin.wait(futures[name], f"topic {name}")
         except AdminError as error:
             if error.code == "UNKNOWN_TOPIC_OR_PART":
                 return None

@@ -127,6 +127,15 @@ def test_growth_that_cannot_be_is_refused(admin: TopicAdmin, topics: Topics) -> 
         admin.grow(topics.bulk, accept_order_break=True)
 
 
+def test_what_the_cluster_refuses_is_told_of_its_topic(admin: TopicAdmin, topics: Topics, group: str) -> None:
+    """A refusal names the topic it is about, not only Kafka's code."""
+    with pytest.raises(AdminError, match=rf"topic {topics.ready.name}: .*replication") as caught:
+        admin.create([replace(topics.ready, replication=99)])
+    assert caught.value.code == "INVALID_REPLICATION_FACTOR"
+    with pytest.raises(AdminError, match=rf"topic {topics.bulk.name}: "):
+        admin.offsets(group).show([topics.bulk.name])
+
+
 def test_a_group_with_members_is_left_alone(admin: TopicAdmin, topics: Topics, group: str, stack: Stack) -> None:
     """Members would have no position on new partitions, and their commits would win: nothing is changed."""
     admin.create([topics.uploaded])
