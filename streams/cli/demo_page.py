@@ -37,8 +37,8 @@ figcaption { font-size: .8rem; color: var(--soft); margin-top: .4rem; font-varia
 figcaption b { color: var(--ink); font-weight: 600; }
 code { font-size: .85em; word-break: break-all; }
 """
-WIDEST = 640
-"""Pixels: wider variants are shown smaller, so that a row fits a screen."""
+WIDEST, TALLEST = 420, 340
+"""Pixels: larger variants are shown smaller, so that a ladder fits a screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ def _section(picture: Picture) -> str:
 
 
 def _figure(image: str, shown: Shown) -> str:
-    width = min(shown.width, WIDEST)
-    height = round(shown.height * width / shown.width)
+    share = min(1.0, WIDEST / shown.width, TALLEST / shown.height)
+    width, height = max(1, round(shown.width * share)), max(1, round(shown.height * share))
     source = f"data:{shown.content_type};base64,{b64encode(shown.data).decode()}"
     return (
         f'<figure><img src="{source}" width="{width}" height="{height}" alt="{escape(image)}, {escape(shown.name)}">'
