@@ -60,8 +60,12 @@ class KafkaAdmin:
 
     def wait(self, future: Future[T], about: str = "") -> T:
         """Return the future's result; its error is translated, and says what it is about."""
+        return self.translate(future.result, about)
+
+    def translate(self, call: Callable[[], T], about: str = "") -> T:
+        """Return what the call returns; its error is translated, and says what it is about."""
         try:
-            return future.result()
+            return call()
         except KafkaException as error:
             detail = error.args[0].str()
             raise self.error(error.args[0], f"{about}: {detail}" if about else detail) from error
