@@ -120,8 +120,10 @@ def _all_complaints(document: Table) -> Iterator[_Found]:
     first: dict[str, int] = {}
     for index, table in enumerate(_tables(document)):
         complaints = [*recipe_keys.complaints_about_keys(table, tuple(recipe_keys.KEYS))]
-        if not complaints and not wrong:
-            complaints = [*recipe_keys.complaints_about_variant(recipe_keys.inherit(table, usable))]
+        if not wrong:
+            whole = recipe_keys.inherit(table, usable)
+            checks = () if complaints else recipe_keys.complaints_about_variant(whole)
+            complaints += [*recipe_keys.complaints_about_missing(whole), *checks]
         if "name" in table and (twin := first.setdefault(str(table["name"]), index)) != index:
             text = f"a name of its own; variant {twin + 1} has this one"
             complaints.append(recipe_keys.Complaint("name", table["name"], text))

@@ -128,11 +128,15 @@ def inherit(table: Table, defaults: Table) -> Table:
     return inherited | table
 
 
-def complaints_about_variant(table: Table) -> Iterator[Complaint]:
-    """Look at keys that must go together; every key by itself is known to be right."""
+def complaints_about_missing(table: Table) -> Iterator[Complaint]:
+    """Look for what every variant needs, of its own or inherited."""
     for key in ("name", "format"):
         if key not in table:
             yield Complaint(key, None, KEYS[key].allowed)
+
+
+def complaints_about_variant(table: Table) -> Iterator[Complaint]:
+    """Look at keys that must go together; every key by itself is known to be right."""
     if "format" in table:
         yield from _complaints_about_format(recipe.Format(str(table["format"])), table)
     fit = table.get("fit", recipe.Fit.FIT)

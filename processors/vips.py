@@ -59,7 +59,9 @@ def decoding(data: bytes, source: SourceFormat) -> Iterator[None]:
         yield
     except pyvips.Error as error:
         cut = is_cut_short(data, source)
-        raise Permanent(Reason.TRUNCATED if cut else Reason.UNDECODABLE, f"{source}: {_words(error)}") from error
+        raise Permanent(
+            Reason.TRUNCATED if cut else Reason.UNDECODABLE, f"{source}: {_words(error).removeprefix(f'{source}: ')}"
+        ) from error
 
 
 @contextmanager

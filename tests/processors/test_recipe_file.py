@@ -118,6 +118,11 @@ name = "x"
     assert problems_of(text.replace("\n", "\r\n")) == expected
 
 
+def test_what_is_missing_is_listed_beside_what_is_wrong() -> None:
+    """A variant without name and format, and with a bad width, has three mistakes."""
+    assert problems_of("\n[[variant]]\nwidth = 0\n") == [(2, "name", None), (2, "format", None), (3, "width", 0)]
+
+
 def test_the_message_says_what_is_allowed() -> None:
     """One line a problem: file, line, key, value, and what would have been right."""
     with pytest.raises(RecipeError) as caught:
