@@ -31,9 +31,8 @@ def main() -> int:
     """Sync the set named on the command line (`run` or `dev`) and return the exit code."""
     if sys.version_info < OLDEST:
         have = ".".join(str(part) for part in sys.version_info[:3])
-        return _fail(
-            f"darkroom needs Python 3.11 or newer; {sys.executable} is {have}. Install a newer one as `python3`."
-        )
+        remedy = "Remove .venv and make it" if VENV in Path(sys.executable).parents else "Call this"
+        return _fail(f"darkroom needs Python 3.11 or newer; {sys.executable} is {have}. {remedy} with a newer python3.")
     chosen = sys.argv[1]
     VENV.mkdir(exist_ok=True)
     with (VENV / ".sync-lock").open("w") as guard:
