@@ -75,6 +75,10 @@ def _properties(ports: Ports, data: Path, index: int) -> dict[str, str | int]:
         "inter.broker.listener.name": "PLAINTEXT",
         "sasl.enabled.mechanisms": MECHANISM,
         f"listener.name.sasl_ssl.{MECHANISM.lower()}.sasl.jaas.config": f"{SCRAM_MODULE} required;",
+        # rights are checked where a test grants some; who comes by the PLAINTEXT listener may do everything
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+        "allow.everyone.if.no.acl.found": "true",
         "ssl.keystore.type": "PKCS12",
         "ssl.keystore.location": str(_keystore(data)),
         "ssl.keystore.password": SECRET_KEY,

@@ -14,6 +14,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from schemas.errors import DarkroomError
 from schemas.record import TopicPartition
 from streams.client.errors import RefusedError
 from streams.client.kafka import address, as_record, consumer_properties, kafka_error, translate
@@ -72,6 +73,7 @@ class Feed:
         self._paused: set[TopicPartition] = set()
         self._committing: dict[TopicPartition, int] = {}
         self._last_error = ""
+        self._refused: Exception | None = None
         properties = consumer_properties(
             kafka, client_id="darkroom-subscriber", group=membership.group, session_s=membership.session_s
         )
@@ -104,6 +106,8 @@ class Feed:
 
     def _turn(self, consumer: Consumer) -> None:
         first = consumer.poll(TURN_S)
+        if self._refused is not None:
+            raise self._refused
         if first is not None:
             self._sort(consumer, [first, *consumer.consume(_BATCH, 0)])
         self._commit(consumer)
@@ -118,7 +122,7 @@ class Feed:
             elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own
                 self._go_on_behind_the_gap(consumer, message)
             elif error.fatal() or error.code() in _WRONG:
-                raise translate(error, self._where, f"reading {message.topic() or ''} as {self._membership.group}")
+                raise translate(error, self._where, f"reading as {self._membership.group}")
             else:
                 self._on_error(error)
         self._inbox.put(records)
@@ -153,7 +157,16 @@ class Feed:
             self._paused.clear()
 
     def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
-        placed = self._starts(consumer, partitions) if partitions else []
+        """Begin where the group stands. What goes wrong is raised after the poll: the library garbles it in here."""
+        try:
+            placed = self._starts(consumer, partitions) if partitions else []
+        except KafkaException as error:
+            doing = f"asking where {self._membership.group} stands"
+            self._refused = translate(kafka_error(error), self._where, doing)
+            return
+        except DarkroomError as error:
+            self._refused = error
+            return
         self._inbox.assigned([TopicPartition(each.topic, each.partition) for each in placed])
         consumer.incremental_assign(placed)
         self._log.debug("partitions_assigned", partitions=len(placed))

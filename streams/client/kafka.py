@@ -18,7 +18,7 @@ from streams.client.errors import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from confluent_kafka import Message
+    from confluent_kafka import Consumer, Message, Producer
 
     from schemas.topics import Topic
 
@@ -118,15 +118,25 @@ def as_record(message: Message) -> Record:
 
 
 def demand_topics(kafka: Mapping[str, Any], names: Iterable[str], *, timeout_s: float) -> None:
-    """Raise `Unavailable` unless a broker answers, `RefusedError` for the first topic that is missing."""
+    """Raise `Unavailable` unless a broker answers, `RefusedError` for the first topic that is missing or not ours."""
     admin = AdminClient({**_QUIET, **kafka, "client.id": "darkroom-client"})
-    try:
-        known = admin.list_topics(timeout=timeout_s).topics
-    except KafkaException as error:
-        raise translate(kafka_error(error), address(kafka), "asking for metadata") from error
     for name in names:
-        if name not in known:
-            raise RefusedError("UNKNOWN_TOPIC_OR_PART", f"there is no topic {name}; `darkroom topics create` makes it")
+        partitions_of(admin, name, timeout_s=timeout_s, where=address(kafka))
+
+
+def partitions_of(
+    client: AdminClient | Consumer | Producer, name: str, *, timeout_s: float, where: str, hint: str = ""
+) -> list[int]:
+    """Return the numbers of a topic's partitions. Raise as `demand_topics` does."""
+    try:
+        known = client.list_topics(name, timeout=timeout_s).topics[name]
+    except KafkaException as error:
+        raise translate(kafka_error(error), where, "asking for metadata", hint) from error
+    if known.error is not None:
+        missing = known.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+        remedy = "`darkroom topics create` makes it" if missing else "docs/acls.md lists the rights"
+        raise translate(known.error, where, f"topic {name}", f"; {remedy}")
+    return sorted(known.partitions)
 
 
 def ensure_topic(kafka: Mapping[str, Any], topic: Topic, *, timeout_s: float, remedy: str) -> None:

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from schemas.errors import Unavailable
-from streams.client.kafka import address, as_record, consumer_properties, demand_topics, kafka_error, translate
+from streams.client.kafka import address, as_record, consumer_properties, kafka_error, partitions_of, translate
 from streams.client.parker import Parker
 from streams.client.parking import put_back_place, put_back_record, read_parked
 from streams.client.sender import Sender
@@ -70,7 +70,6 @@ def put_back(parts: Parts, group: str, events: Iterable[Parked]) -> int:
 
 def _read_all(parts: Parts, topic: str) -> Iterator[Record]:
     """Yield every record that is on the topic now, in order within a partition."""
-    demand_topics(parts.kafka, [topic], timeout_s=parts.timeout_s)
     properties = consumer_properties(
         parts.kafka, client_id="darkroom-parked", group="darkroom-parked", session_s=_SESSION_S
     )
@@ -85,7 +84,7 @@ def _read_all(parts: Parts, topic: str) -> Iterator[Record]:
 
 def _read_to_end(consumer: Consumer, topic: str, parts: Parts) -> Iterator[Record]:
     ends = {}
-    for number in consumer.list_topics(topic, timeout=parts.timeout_s).topics[topic].partitions:
+    for number in partitions_of(consumer, topic, timeout_s=parts.timeout_s, where=address(parts.kafka)):
         low, high = consumer.get_watermark_offsets(KafkaPartition(topic, number), timeout=parts.timeout_s) or (0, 0)
         if low < high:
             ends[KafkaPartition(topic, number, low)] = high

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException, Producer
 
 from schemas.errors import Unavailable
 from streams.client.errors import ClosedError
-from streams.client.kafka import address, kafka_error, producer_properties, translate
+from streams.client.kafka import address, kafka_error, partitions_of, producer_properties, translate
 from streams.client.process import HomeProcess
 
 if TYPE_CHECKING:
@@ -75,12 +75,7 @@ class Sender:
     def check(self, topic: str, timeout_s: float) -> None:
         """Raise `Unavailable` unless a broker answers, `RefusedError` unless the topic is there."""
         self._home.demand()
-        try:
-            known = self._producer.list_topics(topic, timeout=timeout_s).topics[topic]
-        except KafkaException as error:
-            raise self._explain(kafka_error(error), "asking for metadata") from error
-        if known.error is not None:
-            raise translate(known.error, self._where, f"topic {topic} (`darkroom topics create` makes it)")
+        partitions_of(self._producer, topic, timeout_s=timeout_s, where=self._where, hint=self._hint())
 
     def flush(self) -> None:
         """Wait until every queued record was delivered or refused; librdkafka's time limit bounds this."""

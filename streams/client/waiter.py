@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from schemas.errors import Permanent, Unavailable
 from streams.client.errors import WaitTimeoutError
-from streams.client.kafka import address, as_record, consumer_properties, kafka_error, translate
+from streams.client.kafka import address, as_record, consumer_properties, kafka_error, partitions_of, translate
 from streams.client.messages import Wanted
 from streams.client.process import HomeProcess
 from streams.client.reader import Found, Reader
@@ -126,10 +126,7 @@ class Waiter:
 
     def _ends(self, topics: Iterable[str], timeout_s: float) -> Iterator[KafkaPartition]:
         for topic in topics:
-            known = self._consumer.list_topics(topic, timeout=timeout_s).topics[topic]
-            if known.error is not None:
-                raise translate(known.error, self._where, f"topic {topic} (`darkroom topics create` makes it)")
-            for number in known.partitions:
+            for number in partitions_of(self._consumer, topic, timeout_s=timeout_s, where=self._where):
                 partition = KafkaPartition(topic, number)
                 edges = self._consumer.get_watermark_offsets(partition, timeout=timeout_s)
                 if edges is None:
