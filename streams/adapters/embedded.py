@@ -54,7 +54,8 @@ class EmbeddedBroker:
 
     def consumer(self, group: str) -> KafkaConsumer:
         """Make a consumer; what it subscribes to is made first."""
-        return _EmbeddedConsumer(self, consumer_settings(self._client, group, Timing()))
+        timing = Timing(group_protocol="consumer")  # the mock makes a classic group wait 3 s for a second member
+        return _EmbeddedConsumer(self, consumer_settings(self._client, group, timing))
 
     def producer(self, transactional_id: str) -> KafkaProducer:
         """Make a producer; its transactions are a show."""

@@ -11,7 +11,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as Client
 from confluent_kafka import TopicPartition as KafkaPartition
 
@@ -22,12 +22,13 @@ from streams.runtime.ports import BrokerError, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from confluent_kafka import KafkaError, Message
+    from confluent_kafka import Message
 
     from schemas.record import Outgoing, TopicPartition
     from streams.runtime.ports import GroupMetadata, Position, Settings
 
 QUEUE_FULL_WAIT_S = 1.0
+PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001 - what an abort took back
 DISTURBING_LINES = frozenset({"FAIL", "REQTMOUT"})
 """librdkafka's facilities for "disconnected" and "no answer in time": it sends again what was not answered."""
 DISTURBING_COUNTERS = ("disconnects", "req_timeouts")
@@ -43,7 +44,7 @@ class KafkaProducer:
         self._client: Client | None = Client({**settings, **callbacks}, logger=ClientLog(self._hear))
         self._refused: dict[int, BrokerError] = {}
         self._told = 0
-        """Disturbances that log lines told of: at once, where the statistics are up to a second late."""
+        """Disturbances that log lines and deliveries told of: at once; the statistics are up to a second late."""
         self._counted = 0
 
     def init_transactions(self, timeout: float) -> None:
@@ -124,8 +125,15 @@ class KafkaProducer:
             self._refused[index] = _refusal(kafka_error(failure))
 
     def _failed(self, index: int, error: KafkaError | None, _message: Message) -> None:
-        """Note a delivery that failed through its own fault; whatever else fails, fails the transaction."""
-        if error is not None and error.code() in RECORD_REFUSED:
+        """Note a delivery that failed through its own fault; whatever else fails, fails the transaction.
+
+        A record that the broker refused leaves a gap in the sequence numbers, abort or not: the next transaction would
+        fail with OUT_OF_ORDER_SEQUENCE_NUMBER. So it counts as a disturbance, and the committer takes a new epoch.
+        """
+        if error is None or error.code() in PURGED:
+            return
+        self._told += 1
+        if error.code() in RECORD_REFUSED:
             self._refused[index] = _refusal(error)
 
     def _call(self, name: str, call: Callable[[Client], Any]) -> Any:  # noqa: ANN401 - only flush returns something

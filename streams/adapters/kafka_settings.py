@@ -100,7 +100,7 @@ def consumer_settings(client: Settings, group: str, timing: Timing) -> Settings:
     else:
         owned["partition.assignment.strategy"] = "cooperative-sticky"
         owned["session.timeout.ms"] = _ms(timing.session_s)
-        owned["heartbeat.interval.ms"] = min(3000, _ms(timing.session_s / 3))
+        presets["heartbeat.interval.ms"] = min(3000, _ms(timing.session_s / 3))
     return presets | _without(client, ("partition.assignment.strategy",)) | owned | NO_REBOOTSTRAP
 
 
