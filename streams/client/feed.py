@@ -169,7 +169,6 @@ class Feed:
             return
         self._inbox.assigned([TopicPartition(each.topic, each.partition) for each in placed])
         consumer.incremental_assign(placed)
-        self._log.debug("partitions_assigned", partitions=len(placed))
 
     def _starts(self, consumer: Consumer, partitions: list[KafkaPartition]) -> list[KafkaPartition]:
         """Say where to go on. A new group's beginning is committed at once.
