@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT: Final = {
     "MALLOC_ARENA_MAX": "2",  # a third less resident memory, no slower
+    # Buffers of a photograph's size are used again, not given back and zeroed anew for every image (measured: 2 %).
+    "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
     "VIPS_CONCURRENCY": "1",  # parallel by images, not within one
     "VIPS_DISC_THRESHOLD": "1000g",  # a child can write no temporary file: what was admitted stays in memory
     "OPENBLAS_NUM_THREADS": "1",  # a child must have one thread when it is locked in

@@ -25,8 +25,8 @@ def inspector(limits: Limits) -> Serve:
     """Return what answers any command with the facts of the data."""
     configure_vips()
 
-    def serve(_command: bytes, data: memoryview) -> tuple[bytes, Sequence[bytes]]:
-        return write_facts(inspect(bytes(data), limits))
+    def serve(_command: bytes, data: bytes) -> tuple[bytes, Sequence[bytes]]:
+        return write_facts(inspect(data, limits))
 
     return serve
 
@@ -35,8 +35,8 @@ def renderer(_options: None) -> Serve:
     """Return what renders the data as the command, (facts, recipe, attributes), says; the variants are the parts."""
     configure_vips()
 
-    def serve(command: bytes, data: memoryview) -> tuple[bytes, Sequence[bytes]]:
+    def serve(command: bytes, data: bytes) -> tuple[bytes, Sequence[bytes]]:
         facts, recipe, attributes = pickle.loads(command)  # noqa: S301  (the parent's own words)
-        return write_rendered(render(bytes(data), facts, recipe, attributes))
+        return write_rendered(render(data, facts, recipe, attributes))
 
     return serve

@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib
 import os
 import pickle
+import socket
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import Permanent, Reason
@@ -29,18 +31,19 @@ def main() -> None:
     """Serve the pool at the other end of the socket named by the command line: descriptor, parent's process id."""
     fd, parent = (int(argument) for argument in sys.argv[-2:])
     pool_contain.die_with(parent)
+    parent_end = socket.socket(fileno=fd)
     try:
-        serve = _start(fd)
+        serve = _start(parent_end)
         if serve is not None:
             while True:
-                _answer(fd, serve)
+                _answer(parent_end, serve)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the parent is gone or done with us
     os._exit(0)
 
 
-def _start(fd: int) -> Serve | None:
-    frame = pool_wire.read(fd, _NO_LIMIT, _never)
+def _start(parent: socket.socket) -> Serve | None:
+    frame = pool_wire.read(partial(_receive, parent), _NO_LIMIT)
     entry, options, niceness = pickle.loads(frame.head)  # noqa: S301  (the parent's own words)
     try:
         os.nice(niceness)
@@ -49,28 +52,36 @@ def _start(fd: int) -> Serve | None:
         containment = pool_contain.contain()
         serve: Serve = factory(options)
     except BaseException as error:  # noqa: BLE001  (whatever it is, the parent must hear why there is no child)
-        pool_wire.write(fd, Kind.BROKEN, _text(f"{entry}: {type(error).__name__}: {error}"), (), _never)
+        pool_wire.write(parent.fileno(), Kind.BROKEN, _text(f"{entry}: {type(error).__name__}: {error}"), (), _never)
         return None
-    pool_wire.write(fd, Kind.READY, containment.encode(), (), _never)
+    pool_wire.write(parent.fileno(), Kind.READY, containment.encode(), (), _never)
     return serve
 
 
-def _answer(fd: int, serve: Serve) -> None:
-    frame = pool_wire.read(fd, _NO_LIMIT, _never)
+def _answer(parent: socket.socket, serve: Serve) -> None:
+    frame = pool_wire.read(partial(_receive, parent), _NO_LIMIT)
     try:
-        head, parts = serve(frame.head, frame.parts[0])
+        head, parts = serve(frame.head, bytes(frame.body))
     except Permanent as error:
-        _fail(fd, error.reason, error.detail)
+        _fail(parent, error.reason, error.detail)
     except MemoryError:
-        _fail(fd, Reason.OUT_OF_MEMORY, "an allocation was refused")
+        _fail(parent, Reason.OUT_OF_MEMORY, "an allocation was refused")
     except Exception as error:  # noqa: BLE001  (a bug ends as one failed image, not as a dead process)
-        _fail(fd, Reason.INTERNAL, f"{type(error).__name__}: {error}")
+        _fail(parent, Reason.INTERNAL, f"{type(error).__name__}: {error}")
     else:
-        pool_wire.write(fd, Kind.ANSWER, head, parts, _never)
+        pool_wire.write(parent.fileno(), Kind.ANSWER, head, parts, _never)
 
 
-def _fail(fd: int, reason: Reason, detail: str) -> None:
-    pool_wire.write(fd, Kind.FAILED, _text(f"{reason}\n{detail}"), (), _never)
+def _fail(parent: socket.socket, reason: Reason, detail: str) -> None:
+    pool_wire.write(parent.fileno(), Kind.FAILED, _text(f"{reason}\n{detail}"), (), _never)
+
+
+def _receive(parent: socket.socket, length: int) -> bytes:
+    """Return exactly so many bytes, read straight into the object returned: a photograph is not copied again."""
+    data = parent.recv(length, socket.MSG_WAITALL) if length else b""
+    if len(data) < length:
+        raise EOFError
+    return data
 
 
 def _text(text: str) -> bytes:

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -29,7 +30,7 @@ from streams.runtime.pool_contain import Containment
 from streams.runtime.pool_wire import Kind, WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from streams.runtime.pool_wire import Frame
 
@@ -168,8 +169,8 @@ class Child:
         writing.register(fd, select.POLLOUT)
         try:
             pool_wire.write(fd, kind, head, (data,), lambda: self._wait(writing, deadline, seconds))
-            limit = self._settings.answer_limit_bytes
-            return pool_wire.read(fd, limit, lambda: self._wait(reading, deadline, seconds))
+            receive = partial(_receive, fd, lambda: self._wait(reading, deadline, seconds))
+            return pool_wire.read(receive, self._settings.answer_limit_bytes)
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             raise ChildDiedError(self._wait_for_end(), self._last_words()) from error
 
@@ -202,6 +203,21 @@ class Child:
     def _last_words(self) -> str:
         said = os.pread(self._stderr, 1 << 16, 0).decode(errors="replace")
         return "".join(letter if letter.isprintable() else " " for letter in said.strip())[-_LAST_WORDS:]
+
+
+def _receive(fd: int, wait: Callable[[], None], length: int) -> bytearray:
+    buffer = bytearray(length)
+    view = memoryview(buffer)
+    while view:
+        try:
+            count = os.readv(fd, [view])
+        except BlockingIOError:
+            wait()
+            continue
+        if count == 0:
+            raise EOFError
+        view = view[count:]
+    return buffer
 
 
 def _launch(fd: int, stderr: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

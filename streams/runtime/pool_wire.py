@@ -10,6 +10,7 @@ import os
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -43,17 +44,24 @@ class WireError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message. ``parts`` are views of one buffer, which lives as long as they do."""
+    """One message. ``body`` is all of its parts, as the receiver read them: in one piece, without another copy."""
 
     kind: Kind
     head: bytes
-    parts: tuple[memoryview, ...]
+    lengths: tuple[int, ...]
+    body: bytes | bytearray
+
+    @property
+    def parts(self) -> tuple[memoryview, ...]:
+        """The parts, as views of the body, which lives as long as they do."""
+        view, ends = memoryview(self.body), accumulate(self.lengths)
+        return tuple(view[end - length : end] for end, length in zip(ends, self.lengths, strict=True))
 
 
 class Serve(Protocol):
     """What an entry point returns: answers one call, in the child, one at a time."""
 
-    def __call__(self, command: bytes, data: memoryview, /) -> tuple[bytes, Sequence[bytes]]:
+    def __call__(self, command: bytes, data: bytes, /) -> tuple[bytes, Sequence[bytes]]:
         """Return the head and the parts of the answer; raise `schemas.errors.Permanent` to fail with a reason."""
         ...
 
@@ -80,38 +88,20 @@ def _after(pending: list[memoryview], written: int) -> list[memoryview]:
     return []
 
 
-def read(fd: int, limit: int, wait: Callable[[], None]) -> Frame:
-    """Read one frame whose parts hold at most ``limit`` bytes together; ``wait`` blocks until ``fd`` has bytes.
+def read(receive: Callable[[int], bytes | bytearray], limit: int) -> Frame:
+    """Read one frame whose parts hold at most ``limit`` bytes together; ``receive`` returns exactly so many bytes.
 
-    Raise EOFError when the other end is gone, `WireError` when it talks nonsense.
+    Raise `WireError` when the other end talks nonsense, and what ``receive`` raises when it is gone.
     """
-    kind, head_length, count = _FIXED.unpack(_exactly(fd, _FIXED.size, wait))
+    kind, head_length, count = _FIXED.unpack(receive(_FIXED.size))
     if head_length > MAX_HEAD or count > MAX_PARTS:
         raise WireError(f"a head of {head_length} bytes with {count} parts")
-    opening = _exactly(fd, count * _LENGTH.size + head_length, wait)
-    lengths = [_LENGTH.unpack_from(opening, index * _LENGTH.size)[0] for index in range(count)]
+    opening = receive(count * _LENGTH.size + head_length)
+    lengths = tuple(_LENGTH.unpack_from(opening, index * _LENGTH.size)[0] for index in range(count))
     if sum(lengths) > limit:
         raise WireError(f"{sum(lengths)} bytes where at most {limit} are taken")
     try:
         known = Kind(kind)
     except ValueError as error:
         raise WireError(f"a frame of kind {kind}") from error
-    body = memoryview(_exactly(fd, sum(lengths), wait))
-    ends = [sum(lengths[: index + 1]) for index in range(count)]
-    parts = tuple(body[end - length : end] for end, length in zip(ends, lengths, strict=True))
-    return Frame(known, bytes(opening[count * _LENGTH.size :]), parts)
-
-
-def _exactly(fd: int, length: int, wait: Callable[[], None]) -> bytearray:
-    buffer = bytearray(length)
-    view = memoryview(buffer)
-    while view:
-        try:
-            count = os.readv(fd, [view])
-        except BlockingIOError:
-            wait()
-            continue
-        if count == 0:
-            raise EOFError
-        view = view[count:]
-    return buffer
+    return Frame(known, bytes(opening[count * _LENGTH.size :]), lengths, receive(sum(lengths)))

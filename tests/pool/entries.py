@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def obedient(options: Any) -> Serve:  # noqa: ANN401  (the tests hand over various things)
     """Return a function that does what the command (JSON: a verb and an argument) says."""
 
-    def serve(command: bytes, data: memoryview) -> tuple[bytes, Sequence[bytes]]:
+    def serve(command: bytes, data: bytes) -> tuple[bytes, Sequence[bytes]]:
         verb, argument = json.loads(command)
         if verb == "options":
             return json.dumps(options).encode(), ()
@@ -52,8 +52,8 @@ def failing_for(options: Any) -> Serve:  # noqa: ANN401
     raise ValueError("not yet")
 
 
-def _echo(_: object, data: memoryview) -> tuple[bytes, Sequence[bytes]]:
-    return b"echo", (bytes(data), b"", bytes(data[::-1]))
+def _echo(_: object, data: bytes) -> tuple[bytes, Sequence[bytes]]:
+    return b"echo", (data, b"", data[::-1])
 
 
 def _sleep(seconds: float, _: object) -> tuple[bytes, Sequence[bytes]]:
@@ -198,7 +198,7 @@ _ATTEMPTS: dict[str, Callable[..., object]] = {
     "import": lambda name: __import__(name).__name__,
 }
 
-_VERBS: dict[str, Callable[[Any, memoryview], tuple[bytes, Sequence[bytes]]]] = {
+_VERBS: dict[str, Callable[[Any, bytes], tuple[bytes, Sequence[bytes]]]] = {
     "echo": _echo,
     "sleep": _sleep,
     "fail": _fail,
