@@ -21,6 +21,7 @@ from streams.adapters.slots import NoSlotError
 from streams.cli.failures import CommandError, Exit, named_services, usage
 from streams.cli.shared import ConfigOption, settings_from
 from streams.cli.watch_health import HealthWatch
+from streams.compose.stores import reach_store
 from streams.compose.worker import checks, slot, start_worker
 from streams.runtime.pool import PoolStartError
 from streams.runtime.shell import FencedError
@@ -57,6 +58,7 @@ def worker(config: ConfigOption = None) -> None:
 def _run(settings: Settings, stack: ExitStack) -> None:
     transactional_id = stack.enter_context(slot(settings, socket.gethostname()))
     probes = checks(settings)
+    reach_store(settings)  # says within seconds what the thorough check would say later
     for check in probes.values():
         check()
     engine = stack.enter_context(start_worker(settings, transactional_id))

@@ -46,7 +46,7 @@ class Kafka(Section):
         "seconds",
     )
     timeout_s: Annotated[float, Field(gt=0, le=9)] = setting(
-        5.0,
+        4.0,
         "How long a command waits for a broker, the store or the registry before it says so.",
         "A wrong address should be named at once, not after a minute.",
         "seconds",

@@ -15,8 +15,8 @@ from tests.support import wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Darkroom
     from tests.cli.worker import RunningWorker
+    from tests.command import Darkroom
 
 pytestmark = pytest.mark.usefixtures("worker")
 
