@@ -61,6 +61,11 @@ def compare(
             sample = measure(run)
             if number >= 0:
                 samples[name].append(sample)
+    return report(title, samples)
+
+
+def report(title: str, samples: Mapping[str, list[Sample]]) -> dict[str, Any]:
+    """Print the table and the JSON line of samples taken in interleaved rounds, and return what the line says."""
     figures = {name: _medians(each) for name, each in samples.items()}
     first = next(iter(figures))
     ratios = {
@@ -68,7 +73,7 @@ def compare(
         for name, own in figures.items()
         if name != first
     }
-    result = {"bench": title, "rounds": rounds, "medians": figures, f"ratios_to_{first}": ratios}
+    result = {"bench": title, "rounds": len(samples[first]), "medians": figures, f"ratios_to_{first}": ratios}
     _print_table(figures)
     print(json.dumps(result), flush=True)
     return result
