@@ -40,6 +40,11 @@ check: (_sync "dev")
 bench *ARGS: (_sync "dev")
     @exec {{ python }} -m infra.local.bench "$@"
 
+# Run seeded schedules of a whole fleet in simulated time (--runs N, --seed S)
+[no-exit-message]
+simulate *ARGS: (_sync "dev")
+    @{{ python }} -m tests.simulation "$@"
+
 # Write the lock files from pyproject.toml (--upgrade: take newer versions)
 [no-exit-message]
 lock *ARGS: (_sync "dev")

@@ -74,9 +74,10 @@ class Dispatcher:
         """Yield what starts now, counting it as in flight."""
         for task in self.retries.due(now, self._room()):
             yield from self._hand_out(task)
-        yield from self._choose_careful()
+        if self._room():
+            yield from self._choose_careful()
         room = self._room()
-        if room <= 0:
+        if not room:
             return
         self._lanes.waiting([topic for topic, turns in self._turns.items() if any(map(self._may_start, turns))])
         while room > 0 and (topic := self._lanes.next()) is not None:
@@ -89,16 +90,17 @@ class Dispatcher:
 
     def probe(self) -> Iterator[Task]:
         """Yield one record that is to try whether a service is back, unless one is trying already."""
-        if self._probing:
+        if self._probing or not self._room():
             return
         task = self.retries.take_first()
         while task is not None and not self._is_ours(task):
             task = self.retries.take_first()
         if task is None:
             task = next(filter(None, map(self._next_of, self._turns)), None)
-        if task is not None:
-            task.probe = self._probing = True
-            yield from self._hand_out(task)
+        found = self._choose_careful() if task is None else self._hand_out(task)
+        for probing in found:
+            probing.probe = self._probing = True
+            yield probing
 
     def _room(self) -> int:
         return max(0, self._ahead - self.in_flight)

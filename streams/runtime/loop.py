@@ -191,8 +191,10 @@ class Loop:
             decisions.start.extend(self._dispatch.choose(now))
         releasing = self._ledgers if self.stopping else self._releasing
         decisions.commit = self._line.form(now, hurry=self.stopping or bool(self._releasing), releasing=releasing)
+        # An outage pauses only while there is a record to probe with: nothing at hand, nothing would ever end it.
+        waiting = down and any(ledger.held for ledger in self._ledgers.values())
         decisions.pause, decisions.resume = self._pauses.step(
-            self._ledgers, self._releasing, everything=down or self.stopping
+            self._ledgers, self._releasing, everything=waiting or self.stopping
         )
         return decisions
 

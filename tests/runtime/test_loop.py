@@ -243,6 +243,25 @@ def test_an_outage_pauses_everything_and_uses_up_no_attempts() -> None:
     assert sorted(driven.outputs) == [b"in-0-0", b"in-0-1", b"in-0-2", b"in-0-3"]
 
 
+def test_an_outage_ends_even_if_the_records_that_met_it_are_gone() -> None:
+    """Their partition moved away: others are consumed again, so that one of theirs finds the service back."""
+    driven = HandDriven()
+    driven.assign(P0, P1)
+    driven.poll(*records(range(3)))
+    for offset in range(3):
+        driven.fail(offset, Unavailable("store", "refused"))
+    assert sorted(driven.last.pause) == [P0, P1]
+
+    driven.loop.drop([P0])
+    driven.decide()
+    assert driven.last.resume == [P1]
+    driven.now += 6
+    driven.poll(record(7, partition=P1))
+    driven.finish(7)
+
+    assert driven.loop.cause_of_pause() is None
+
+
 def test_an_output_the_broker_refuses_is_replaced_in_its_place(driven: HandDriven) -> None:
     """One bad output must not stop all, and the key's next answer does not overtake its replacement."""
     driven.poll(record(0, "a"), record(1, "a"))
