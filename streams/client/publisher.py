@@ -7,6 +7,7 @@ upload bucket and nothing else. It renders nothing and waits for no worker (`wai
 from __future__ import annotations
 
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -69,6 +70,7 @@ class Publisher:
             delivery_s=delivery_s,
             largest=parts.topics.uploaded.max_message_bytes,
         )
+        self._forgotten = weakref.finalize(self, _left_open, self._sender, self._tally)
 
     def publish_file(  # noqa: PLR0913 - one keyword for each thing that a caller commonly says of an image
         self,
@@ -191,6 +193,7 @@ class Publisher:
         if not self._home.is_here() or self._closed:
             return
         self._closed = True
+        self._forgotten.detach()
         self._uploaders.shutdown()
         self._tally.wait()
         self._sender.close()
@@ -261,3 +264,12 @@ class Publisher:
 
     def _new_trace(self) -> TraceParent:
         return TraceParent(self._parts.new_id().hex, self._parts.new_id().hex[:16], sampled=True)
+
+
+def _left_open(sender: Sender, tally: Tally) -> None:
+    """Deliver what a publisher had on its way that nobody closed, at the latest when the interpreter ends."""
+    sender.close()
+    try:
+        tally.raise_unseen()
+    except UndeliveredError as undelivered:
+        structlog.get_logger().error("not_published", error=str(undelivered), hint="close publishers, or use with")

@@ -92,7 +92,13 @@ class Checked:
     def _bind(self, kind: str, name: str, user: str, operation: str) -> AclBindingFilter:
         """Make a rule and return what finds it again."""
         what: tuple[Any, ...] = ResourceType["TRANSACTIONAL_ID" if kind == "TransactionalId" else kind.upper()], name
-        who: tuple[Any, ...] = ResourcePatternType.LITERAL, user, "*", AclOperation[operation.upper()], AclPermissionType.ALLOW
+        who: tuple[Any, ...] = (
+            ResourcePatternType.LITERAL,
+            user,
+            "*",
+            AclOperation[operation.upper()],
+            AclPermissionType.ALLOW,
+        )
         rule = AclBinding(*what, *who)
         self._admin.create_acls([rule])[rule].result(QUICK_S)
         return AclBindingFilter(*what, *who)

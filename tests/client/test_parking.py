@@ -127,6 +127,20 @@ def test_what_fails_again_is_parked_again(world: World, group: str, tenant: str)
     assert replace(second, place=first.place, parked_at_ms=first.parked_at_ms) == first
 
 
+def test_what_was_put_back_before_a_group_began_is_not_missed(world: World, group: str, tenant: str) -> None:
+    """A new group starts its topics where it was told, but its parked topic at the beginning."""
+    with world.subscriber(f"{group}-first", patience=HASTY) as subscriber:
+        world.say(ready(tenant, "bad"))
+        run(subscriber, 3)
+    create_parked_topic(world.parts, group)
+    put_back(world.parts, group, list_parked(world.parts, f"{group}-first"))
+
+    with world.subscriber(group, start="latest") as subscriber:
+        (message,) = run(subscriber, 1, lambda _: None)
+
+    assert message.redelivered
+
+
 def test_only_what_is_chosen_is_put_back(world: World, group: str, tenant: str) -> None:
     """The others stay parked."""
     with world.subscriber(group, patience=HASTY) as subscriber:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -288,6 +291,28 @@ def test_a_closed_publisher_says_so(world: World, tenant: str) -> None:
         publisher.publish_bytes(JPEG, tenant=tenant, image_id="1")
     with pytest.raises(ClosedError):
         publisher.submit(Upload(JPEG, tenant, "1"))
+
+
+def test_a_publisher_that_nobody_closed_delivers_at_the_end(world: World, tenant: str) -> None:
+    """A script that forgets to close loses nothing, and hears on its way out of what could not be delivered."""
+    script = """
+import sys
+from dataclasses import asdict, replace
+from streams.client.publisher import Publisher
+from tests.client.world import World
+from tests.support import Stack
+import json
+world = World.at(Stack(**json.loads(sys.argv[1])), sys.argv[2])
+nobody = {"bootstrap.servers": "127.0.0.1:1"}
+Publisher(world.parts).publish_bytes(b"x", tenant=sys.argv[3], image_id="1")
+lost = Publisher(replace(world.parts, kafka=nobody), delivery_s=0.5)
+lost.publish_bytes(b"x", tenant=sys.argv[3], image_id="2")
+"""
+    arguments = [json.dumps(asdict(world.stack)), world.parts.upload_bucket, tenant]
+    run = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+
+    assert [event.image_id for _, event in said(world, tenant)] == ["1"]
+    assert "not_published" in run.stdout
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
