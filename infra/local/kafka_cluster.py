@@ -137,7 +137,7 @@ def _make_certificate(data: Path) -> None:
 
 def _format(indices: list[int], data: Path) -> None:
     """Format the folders with one cluster id and one SCRAM user, side by side: each tool takes a second to start."""
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    cluster = _cluster_id()
     user = f"{MECHANISM}=[name={ACCESS_KEY},password={SECRET_KEY}]"
     tool = [*_java(), "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--cluster-id", cluster]
     started = [
@@ -154,6 +154,14 @@ def _format(indices: list[int], data: Path) -> None:
         said, _ = process.communicate()
         if process.returncode != 0:
             raise KafkaError(f"formatting Kafka's folder failed:\n{said}")
+
+
+def _cluster_id() -> str:
+    """Return a random id as Kafka makes them: never with a dash in front, which the tool would take for an option."""
+    while True:
+        made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not made.startswith("-"):
+            return made
 
 
 def _run(command: list[str]) -> None:
