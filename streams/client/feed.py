@@ -17,7 +17,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from schemas.errors import DarkroomError
 from schemas.record import TopicPartition
 from streams.client.errors import RefusedError
-from streams.client.kafka import address, as_record, consumer_properties, kafka_error, translate
+from streams.client.kafka import address, as_record, consumer_properties, kafka_error, make_consumer, translate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -77,7 +77,7 @@ class Feed:
         properties = consumer_properties(
             kafka, client_id="darkroom-subscriber", group=membership.group, session_s=membership.session_s
         )
-        consumer = Consumer({**properties, "on_commit": self._on_commit, "error_cb": self._on_error})
+        consumer = make_consumer({**properties, "on_commit": self._on_commit, "error_cb": self._on_error})
         self._thread = threading.Thread(target=self._run, args=(consumer,), name="darkroom-subscriber", daemon=True)
         self._thread.start()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -18,7 +18,7 @@ from streams.client.errors import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from confluent_kafka import Consumer, Message, Producer
+    from confluent_kafka import Message
 
     from schemas.topics import Topic
 
@@ -85,6 +85,35 @@ def consumer_properties(kafka: Mapping[str, Any], *, client_id: str, group: str,
     }
 
 
+def make_consumer(properties: Mapping[str, Any]) -> Consumer:
+    """Make a consumer. Raise `RefusedError` for properties that librdkafka does not take."""
+    try:
+        return Consumer(dict(properties))
+    except KafkaException as error:
+        raise _unusable(error) from error
+
+
+def make_producer(properties: Mapping[str, Any]) -> Producer:
+    """Make a producer. Raise `RefusedError` for properties that librdkafka does not take."""
+    try:
+        return Producer(dict(properties))
+    except KafkaException as error:
+        raise _unusable(error) from error
+
+
+def make_admin(kafka: Mapping[str, Any]) -> AdminClient:
+    """Make an admin client. Raise `RefusedError` for properties that librdkafka does not take."""
+    try:
+        return AdminClient({**_QUIET, **kafka, "client.id": "darkroom-client"})
+    except KafkaException as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: KafkaException) -> RefusedError:
+    inner = kafka_error(error)
+    return RefusedError(inner.name(), f"{inner.str()} (kafka.client, or the group's name)")
+
+
 def address(kafka: Mapping[str, Any]) -> str:
     """Return which brokers are asked, and the setting that says so."""
     return f"{kafka.get('bootstrap.servers', '(none)')} (kafka.bootstrap_servers)"
@@ -119,7 +148,7 @@ def as_record(message: Message) -> Record:
 
 def demand_topics(kafka: Mapping[str, Any], names: Iterable[str], *, timeout_s: float) -> None:
     """Raise `Unavailable` unless a broker answers, `RefusedError` for the first topic that is missing or not ours."""
-    admin = AdminClient({**_QUIET, **kafka, "client.id": "darkroom-client"})
+    admin = make_admin(kafka)
     for name in names:
         partitions_of(admin, name, timeout_s=timeout_s, where=address(kafka))
 
@@ -141,7 +170,7 @@ def partitions_of(
 
 def ensure_topic(kafka: Mapping[str, Any], topic: Topic, *, timeout_s: float, remedy: str) -> None:
     """Make the topic unless it is there. Raise `Unavailable`, or `RefusedError` with the remedy if we may not."""
-    admin = AdminClient({**_QUIET, **kafka, "client.id": "darkroom-client"})
+    admin = make_admin(kafka)
     try:
         if topic.name in admin.list_topics(timeout=timeout_s).topics:
             return

@@ -12,7 +12,15 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from schemas.errors import Unavailable
-from streams.client.kafka import address, as_record, consumer_properties, kafka_error, partitions_of, translate
+from streams.client.kafka import (
+    address,
+    as_record,
+    consumer_properties,
+    kafka_error,
+    make_consumer,
+    partitions_of,
+    translate,
+)
 from streams.client.parker import Parker
 from streams.client.parking import put_back_place, put_back_record, read_parked
 from streams.client.sender import Sender
@@ -73,7 +81,7 @@ def _read_all(parts: Parts, topic: str) -> Iterator[Record]:
     properties = consumer_properties(
         parts.kafka, client_id="darkroom-parked", group="darkroom-parked", session_s=_SESSION_S
     )
-    consumer = Consumer(properties)
+    consumer = make_consumer(properties)
     try:
         yield from _read_to_end(consumer, topic, parts)
     except KafkaException as error:

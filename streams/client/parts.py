@@ -56,6 +56,8 @@ class Parts:
     """Larger originals are refused before they are uploaded: the worker would answer ``too_large``."""
     check_source: Callable[[str, str, str], None] = anywhere
     """Called with tenant, bucket and key of an object already in a bucket; raises `Permanent(SOURCE_NOT_ALLOWED)`."""
+    worker_group: str | None = None
+    """The workers' own group, which no subscriber may join: it would take part in their rebalances."""
     timeout_s: float = 5.0
     """How long a first answer of a broker may take before `Unavailable` says which address was tried."""
     release: Callable[[], None] = keep

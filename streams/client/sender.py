@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException, Producer
 
 from schemas.errors import Unavailable
 from streams.client.errors import ClosedError
-from streams.client.kafka import address, kafka_error, partitions_of, producer_properties, translate
+from streams.client.kafka import address, kafka_error, make_producer, partitions_of, producer_properties, translate
 from streams.client.process import HomeProcess
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Sender:
         self._home = HomeProcess("publisher")
         self._last_error = ""
         properties = producer_properties(kafka, client_id=client_id, delivery_s=delivery_s, largest=largest)
-        self._producer = Producer({**properties, "error_cb": self._note})
+        self._producer = make_producer({**properties, "error_cb": self._note})
         self._moved = threading.Condition()
         self._pending = 0
         self._closed = False

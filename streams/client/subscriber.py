@@ -68,6 +68,8 @@ class Subscriber:
         ``revoke_s``: how long the handler of an event may hold up others that join; after that they get its partition,
         and the event too.
         """
+        if group == parts.worker_group:
+            raise ValueError(f"{group} is the workers' group (kafka.group); a subscriber needs one of its own")
         self._home = HomeProcess("subscriber")
         self._on_error = on_error
         self._patience = patience
@@ -232,8 +234,10 @@ class Subscriber:
 
     def _wait(self, seconds: float) -> None:
         """Sleep, but raise `LetGoError` as soon as there is no sense in trying again."""
-        if self._stop.wait(seconds) or self._current is None or not self._inbox.holds(self._current):
-            raise LetGoError
+        give_up = monotonic() + seconds
+        while (left := give_up - monotonic()) > 0:
+            if self._stop.wait(min(left, _SLICE_S)) or self._current is None or not self._inbox.holds(self._current):
+                raise LetGoError
 
     def _finish_current(self) -> None:
         current, self._current, self._message = self._current, None, None

@@ -9,12 +9,20 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Self
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from schemas.errors import Permanent, Unavailable
 from streams.client.errors import WaitTimeoutError
-from streams.client.kafka import address, as_record, consumer_properties, kafka_error, partitions_of, translate
+from streams.client.kafka import (
+    address,
+    as_record,
+    consumer_properties,
+    kafka_error,
+    make_consumer,
+    partitions_of,
+    translate,
+)
 from streams.client.messages import Wanted
 from streams.client.process import HomeProcess
 from streams.client.reader import Found, Reader
@@ -49,7 +57,7 @@ class Waiter:
             group="darkroom-waiter",
             session_s=_NEVER_COMMITS_S,
         )
-        self._consumer = Consumer(properties)
+        self._consumer = make_consumer(properties)
         try:
             self._consumer.assign(list(self._ends([topic.name for topic in parts.topics.outputs], parts.timeout_s)))
         except KafkaException as error:

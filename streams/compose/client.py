@@ -46,6 +46,7 @@ def make_parts(settings: Settings, codec: Codec | None = None) -> Parts:
         recipe=settings.recipes.default,
         max_upload_bytes=settings.limits.bytes,
         check_source=Sources(make_policy(settings)).check,
+        worker_group=settings.kafka.group,
         timeout_s=settings.kafka.timeout_s,
         release=release,
     )

@@ -266,6 +266,10 @@ def test_what_cannot_work_is_said_at_the_start(world: World, group: str) -> None
         Subscriber(replace(world.parts, topics=no_topics), group=group, start="latest")
     with pytest.raises(ValueError, match="topics are some of"):
         Subscriber(world.parts, group=group, start="latest", topics=["reddy"])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="workers' group"):
+        Subscriber(replace(world.parts, worker_group=group), group=group, start="latest")
+    with pytest.raises(RefusedError, match="No such configuration property"):
+        Subscriber(replace(world.parts, kafka={**world.parts.kafka, "no.such": 1}), group=group, start="latest")
     began = monotonic()
     nobody = replace(world.parts, kafka={"bootstrap.servers": "127.0.0.1:1"}, timeout_s=0.5)
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1 \(kafka\.bootstrap_servers\)"):
