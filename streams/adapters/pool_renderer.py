@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from processors.facts import Limits
+from schemas.errors import Permanent, Reason
 from streams.adapters.render_answers import read_facts, read_rendered
 from streams.runtime.memory import MemoryBudget
 from streams.runtime.pool import Pool, PoolSettings
@@ -38,6 +39,9 @@ _ENVIRONMENT: Final = {
 _INSPECT_LIMIT_S: Final = 10.0
 """A header takes milliseconds."""
 _INSPECT_MEMORY: Final = 1 << 30
+_JPEG: Final = b"\xff\xd8\xff"
+_OPENING: Final = 128 * 1024
+"""Bytes that hold the whole header of nearly every JPEG: EXIF with its thumbnail takes at most 64 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class PoolRenderer:
     """Implements `processors.ports.Renderer`. Thread-safe; a context manager that closes."""
 
     def __init__(self, settings: RendererSettings) -> None:
+        self._limits = settings.limits
         self._budget = MemoryBudget(settings.memory_bytes)
         self._inspectors = Pool(_inspectors(settings))
         self._renderers = Pool(_renderers(settings))
@@ -75,7 +80,16 @@ class PoolRenderer:
             raise
 
     def inspect(self, data: bytes) -> Facts:
-        """Return what the header says. Raise as `processors.inspect.inspect` and `Pool.call` do."""
+        """Return what the header says. Raise as `processors.inspect.inspect` and `Pool.call` do.
+
+        All that a JPEG says of itself comes before its pixels, so its opening is sent first: megabytes stay here.
+        """
+        if data.startswith(_JPEG) and _OPENING < len(data) <= self._limits.bytes:
+            try:
+                return self._inspectors.call(b"", memoryview(data)[:_OPENING], read_facts)
+            except Permanent as error:
+                if error.reason not in {Reason.TRUNCATED, Reason.UNDECODABLE}:
+                    raise
         return self._inspectors.call(b"", data, read_facts)
 
     def render(self, data: bytes, facts: Facts, recipe: Recipe, attributes: Attributes) -> Rendered:

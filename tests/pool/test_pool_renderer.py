@@ -34,13 +34,13 @@ SMALL = Recipe(
 FACTS = Facts(SourceFormat.JPEG, 320, 240, 1, False, "srgb", 1, False, False, 8, 230_400)  # noqa: FBT003 - facts in order
 
 
-def picture(kind: str, width: int = 320, height: int = 240) -> bytes:
+def picture(kind: str, width: int = 320, height: int = 240, **options: object) -> bytes:
     """Return a file with a gradient and some noise."""
     across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
     noise = np.random.default_rng(7).integers(0, 255, (height, width))
     pixels = np.stack([across, down, noise], axis=2).astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, kind)
+    Image.fromarray(pixels).save(file, kind, **options)
     return file.getvalue()
 
 
@@ -74,6 +74,17 @@ def test_every_format_passes_through_the_contained_child(renderer: PoolRenderer,
     for variant in rendered.variants:
         assert Image.open(io.BytesIO(variant.data)).size == (80, 60) == (variant.width, variant.height)
     assert [each.name for each in rendered.variants] == [*Format]
+
+
+@pytest.mark.parametrize("profile", [0, 50_000, 300_000])
+def test_a_jpegs_header_may_be_of_any_length(renderer: PoolRenderer, profile: int) -> None:
+    """The facts are those of the whole file, whether or not its opening holds the header."""
+    data = picture("JPEG", 1600, 1200, comment=b"x" * 60_000, icc_profile=b"\0" * profile)
+    assert len(data) > 200_000
+
+    facts = renderer.inspect(data)
+
+    assert (facts.width, facts.height, facts.has_profile) == (1600, 1200, profile > 0)
 
 
 def test_a_picture_that_must_be_held_whole_needs_no_file(renderer: PoolRenderer) -> None:
