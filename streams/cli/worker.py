@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,7 +27,6 @@ from streams.runtime.pool import PoolStartError
 from streams.runtime.shell import FencedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import FrameType
 
     from streams.runtime.shell import Engine
@@ -66,7 +65,7 @@ def _run(settings: Settings, stack: ExitStack) -> None:
     stack.enter_context(watch.watching())
     address = (settings.worker.http_host, settings.worker.http_port)
     port = stack.enter_context(serve_health(*address, watch.live, watch.ready))
-    stack.enter_context(_signals(engine, settings.worker.drain_s))
+    _obey_signals(engine, settings.worker.drain_s)
     log.info("worker_started", transactional_id=transactional_id, group=settings.kafka.group, http_port=port)
     try:
         engine.run()
@@ -74,9 +73,8 @@ def _run(settings: Settings, stack: ExitStack) -> None:
         raise CommandError(Exit.FENCED, f"fenced: {error}") from error
 
 
-@contextmanager
-def _signals(engine: Engine, drain_s: float) -> Iterator[None]:
-    """Stop the engine on the first signal, the process on the second."""
+def _obey_signals(engine: Engine, drain_s: float) -> None:
+    """Stop the engine on the first signal, the process on the second; for as long as the process lives."""
     asked: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -85,9 +83,5 @@ def _signals(engine: Engine, drain_s: float) -> Iterator[None]:
         asked.append(number)
         engine.stop(drain_s)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
