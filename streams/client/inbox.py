@@ -16,10 +16,8 @@ from schemas.record import Record, TopicPartition
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-HIGH_RECORDS: Final = 500
+HIGH_RECORDS: Final = 5000
 HIGH_BYTES: Final = 16 * 1024 * 1024
-LOW_RECORDS: Final = 50
-"""Wide apart, because a pause throws away what was prefetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,13 @@ class Taken:
 class Inbox:
     """Thread-safe. One thread puts records and moves partitions, one takes and finishes records, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, high_records: int = HIGH_RECORDS, high_bytes: int = HIGH_BYTES) -> None:
+        """Be full with so many records or bytes, and have room again with a quarter of that.
+
+        Wide apart, because a pause throws away what was prefetched, and costs a quarter of a second.
+        """
+        self._high = high_records
+        self._high_bytes = high_bytes
         self._changed = threading.Condition()
         self._waiting: deque[Taken] = deque()
         self._bytes = 0
@@ -145,12 +149,12 @@ class Inbox:
     def is_full(self) -> bool:
         """Say whether polling should pause."""
         with self._changed:
-            return len(self._waiting) >= HIGH_RECORDS or self._bytes >= HIGH_BYTES
+            return len(self._waiting) >= self._high or self._bytes >= self._high_bytes
 
     def has_room(self) -> bool:
         """Say whether polling should go on after a pause."""
         with self._changed:
-            return len(self._waiting) <= LOW_RECORDS and self._bytes < HIGH_BYTES // 2
+            return len(self._waiting) <= self._high // 4 and self._bytes <= self._high_bytes // 4
 
     def held(self) -> set[TopicPartition]:
         """Return the partitions of this member."""

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.record import Record, TopicPartition
 from streams.client.feed import Feed, Membership
-from streams.client.inbox import HIGH_BYTES, HIGH_RECORDS, LOW_RECORDS, Inbox, Taken
+from streams.client.inbox import Inbox, Taken
 from tests.client.world import QUICK_S, World, failed, ready
 from tests.support import wait_until
 
@@ -26,8 +26,8 @@ def record(offset: int, partition: TopicPartition = HERE, value: bytes = b"") ->
 
 
 def inbox_with(*records: Record) -> Inbox:
-    """Return an inbox that holds both partitions and these records."""
-    inbox = Inbox()
+    """Return an inbox, full with 100 records or 1000 bytes, that holds both partitions and these records."""
+    inbox = Inbox(high_records=100, high_bytes=1000)
     inbox.assigned([HERE, THERE])
     inbox.put(records)
     return inbox
@@ -114,12 +114,12 @@ def test_what_is_given_back_comes_first() -> None:
 
 def test_it_is_full_by_number_or_by_bytes_and_has_room_far_below() -> None:
     """Wide apart, because each pause throws away what was prefetched."""
-    many = inbox_with(*(record(offset) for offset in range(HIGH_RECORDS)))
-    large = inbox_with(record(0, value=bytes(HIGH_BYTES)))
+    many = inbox_with(*(record(offset) for offset in range(100)))
+    large = inbox_with(record(0, value=bytes(1000)))
     assert many.is_full()
     assert large.is_full()
 
-    while len(many) > LOW_RECORDS:
+    while len(many) > 25:
         assert not many.has_room()
         take(many)
     take(large)
@@ -143,7 +143,7 @@ def test_an_error_is_raised_when_nothing_is_left() -> None:
 def test_thousands_come_in_order_through_a_bounded_inbox(world: World, group: str, tenant: str) -> None:
     """On real Kafka: more than is held at once; pauses lose nothing, turn nothing round, and all is committed."""
     world.say(*(ready(tenant, "a", hlc=number) for number in range(1, 3001)))
-    topic, inbox = world.parts.topics.ready.name, Inbox()
+    topic, inbox = world.parts.topics.ready.name, Inbox(high_records=500)
     feed = Feed(world.parts.kafka, Membership(group, [topic], "earliest"), inbox)
     wait_until(inbox.is_full, QUICK_S)
     most = 0
@@ -157,7 +157,7 @@ def test_thousands_come_in_order_through_a_bounded_inbox(world: World, group: st
     feed.close()
 
     assert [event.hlc for event in seen] == list(range(1, 3001))
-    assert most <= HIGH_RECORDS + 250
+    assert most <= 750
     assert sum(world.committed(group).values()) == 3000
 
 
