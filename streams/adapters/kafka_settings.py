@@ -84,6 +84,8 @@ def consumer_settings(client: Settings, group: str, timing: Timing) -> Settings:
     presets: Settings = {
         # 64 MB a consumer by default; a pause throws away whatever was fetched ahead.
         "queued.max.messages.kbytes": 8192,
+        # How long fetching stops when that is full: with the default of 1000, 24 000 records/s instead of 148 000.
+        "fetch.queue.backoff.ms": 10,
         # A resumed partition waits until the fetch that is under way comes back.
         "fetch.wait.max.ms": 100,
     }
