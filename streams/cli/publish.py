@@ -5,14 +5,15 @@ With ``--wait`` it stays until a worker has answered each: ready, or failed with
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streams.cli.failures import named_services, usage
-from streams.cli.publish_find import SCHEME, Bucket, Naming
+from streams.cli.publish_find import SCHEME, Bucket, Naming, files
 from streams.cli.publish_run import Run
-from streams.cli.shared import ConfigOption, JsonOption, settings_from
+from streams.cli.shared import ConfigOption, JsonOption, err, settings_from
 from streams.client.uploads import Upload
 from streams.compose.client import make_parts
 from streams.compose.stores import reach_store
@@ -64,23 +65,26 @@ def publish(
     settings = settings_from(config)
     naming = Naming(tenant, pattern, image_id)
     template = Upload(b"", "", "", recipe, "bulk" if bulk else "uploaded")
+    buckets = [text for text in paths if text.startswith(SCHEME)]
+    if buckets and len(paths) > 1:
+        raise usage("one s3:// prefix at a time, and no files beside it")
+    naming.check()
+    bucket = _allowed(settings, Bucket.read(buckets[0])) if buckets else None
+    uploads, skipped = ([], 0) if bucket else files(paths, naming, template)
+    if skipped and sys.stderr.isatty():
+        err().print(f"left {skipped} files that do not look like images; name them to publish them")
     with named_services(settings):
-        parts = make_parts(settings)
         reach_store(settings)
-        run = Run(parts, wait=wait, timeout=timeout, as_json=as_json)
-        buckets = [text for text in paths if text.startswith(SCHEME)]
-        if not buckets:
-            run.files(paths, naming, template)
-        elif len(paths) > 1:
-            raise usage("one s3:// prefix at a time, and no files beside it")
-        else:
-            bucket = Bucket.read(buckets[0])
-            _demand_allowed(settings, bucket)
+        run = Run(make_parts(settings), wait=wait, timeout=timeout, as_json=as_json)
+        if bucket is not None:
             run.bucket(bucket, naming, template, fresh=fresh)
+        else:
+            run.files(uploads)
     raise typer.Exit(run.report())
 
 
-def _demand_allowed(settings: Settings, bucket: Bucket) -> None:
+def _allowed(settings: Settings, bucket: Bucket) -> Bucket:
     allowed = sorted({rule.bucket for rule in settings.source_rules()})
     if bucket.name not in allowed:
         raise usage(f"workers may not read bucket {bucket.name!r}; allowed are {', '.join(allowed)} (sources)")
+    return bucket

@@ -36,6 +36,11 @@ class Naming:
     pattern: str | None = None
     image_id: str | None = None
 
+    def check(self) -> None:
+        """Raise a usage error for a pattern that can fit nothing."""
+        if self.pattern is not None:
+            _compiled(self.pattern)
+
     def of(self, path: str) -> tuple[str, str]:
         """Return tenant and id of a path (with ``/``). Raise a usage error if the pattern does not fit."""
         parts = {} if self.pattern is None else _matched(self.pattern, path)
@@ -79,11 +84,20 @@ def expand(paths: Sequence[str]) -> tuple[list[tuple[Path, str]], int]:
     return list(found.items()), skipped
 
 
-def files(paths: Sequence[tuple[Path, str]], naming: Naming, template: Upload) -> Iterator[Upload]:
-    """Yield an upload for each file."""
-    for path, name in paths:
-        tenant, image_id = naming.of(name)
-        yield replace(template, content=path, tenant=tenant, image_id=image_id)
+def files(paths: Sequence[str], naming: Naming, template: Upload) -> tuple[list[Upload], int]:
+    """Return an upload for each file, and how many files were left. Raise a usage error if two would be one image."""
+    found, skipped = expand(paths)
+    if naming.image_id is not None and len(found) > 1:
+        raise usage(f"--id names one image, but there are {len(found)} files")
+    seen: dict[tuple[str, str], Path] = {}
+    for path, name in found:
+        image = naming.of(name)
+        other = seen.setdefault(image, path)
+        if other != path:
+            raise usage(f"{other} and {path} would both be image {'/'.join(image)}")
+    return [
+        replace(template, content=path, tenant=image[0], image_id=image[1]) for image, path in seen.items()
+    ], skipped
 
 
 def objects(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import DarkroomError, Unavailable
 from schemas.events import ImageReady
-from streams.cli.failures import CommandError, Exit, usage
-from streams.cli.publish_find import Bucket, Naming, expand, files, objects
+from streams.cli.failures import CommandError, Exit
+from streams.cli.publish_find import Bucket, Naming, objects
 from streams.cli.publish_progress import Bookmark, bar
 from streams.cli.shared import emit, err, out
 from streams.client.publisher import Publisher
@@ -48,15 +48,8 @@ class Run:
     early: dict[UUID, Output] = field(default_factory=dict)
     """Answers that came before their publication was noted as delivered."""
 
-    def files(self, paths: list[str], naming: Naming, template: Upload) -> None:
+    def files(self, uploads: list[Upload]) -> None:
         """Publish files."""
-        found, skipped = expand(paths)
-        if naming.image_id is not None and len(found) > 1:
-            raise usage(f"--id names one image, but there are {len(found)} files")
-        if skipped and sys.stderr.isatty():
-            err().print(f"left {skipped} files that do not look like images; name them to publish them")
-        uploads = list(files(found, naming, template))
-        _demand_distinct(uploads)
         self._go(uploads, len(uploads))
 
     def bucket(self, bucket: Bucket, naming: Naming, template: Upload, *, fresh: bool) -> None:
@@ -198,12 +191,3 @@ def _batches(uploads: Iterable[Upload]) -> Iterator[list[Upload]]:
             batch = []
     if batch:
         yield batch
-
-
-def _demand_distinct(uploads: list[Upload]) -> None:
-    seen: dict[tuple[str, str], Upload] = {}
-    for upload in uploads:
-        other = seen.setdefault((upload.tenant, upload.image_id), upload)
-        if other is not upload:
-            both = f"{other.content!s} and {upload.content!s}"
-            raise usage(f"{both} would both be image {upload.tenant}/{upload.image_id}")
