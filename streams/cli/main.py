@@ -34,6 +34,7 @@ EPILOG = (
     "Exit codes: 0 done · 1 it ran and the answer is no (an image failed, a check found differences) · "
     "2 command line or configuration · 3 a service does not answer · 4 fenced by another worker · 130 interrupted."
 )
+OURS = ("streams", "schemas", "processors")
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -88,6 +89,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return Exit.OK
     except DarkroomError as error:
         return _explain(error)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in OURS:
+            raise
+        return _say(Exit.USAGE, f"{error.name} is not installed: this verb needs the extras [client,worker]")
     return int(code or Exit.OK)
 
 

@@ -10,11 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.adapters.kafka_groups import topic_ids
-from streams.cli.failures import named_services, usage
+from schemas.record import TopicPartition
+from streams.adapters.kafka_answers import read_answered
+from streams.adapters.kafka_groups import topic_ids, write_positions
+from streams.cli.failures import CommandError, Exit, named_services, usage
 from streams.cli.shared import ConfigOption, JsonOption, emit, out, settings_from
-from streams.compose.services import make_admin, make_topic_admin, make_topics, reach_kafka
-from streams.runtime.offset_map import UnreadableMapError, decode
+from streams.compose.services import (
+    kafka_properties,
+    make_admin,
+    make_codec,
+    make_topic_admin,
+    make_topics,
+    reach_kafka,
+)
+from streams.runtime.offset_map import UnreadableMapError, decode, encode
+from streams.runtime.ports import Position
+from streams.runtime.rebuild import Rebuilt
+from streams.runtime.rebuild import rebuild as remake
 
 if TYPE_CHECKING:
     from streams.adapters.kafka_offsets import GroupPosition, Start
@@ -25,6 +37,7 @@ app = typer.Typer(
     epilog="Examples: darkroom offsets init --to latest · darkroom offsets init --to 2026-05-01T00:00:00Z --force",
 )
 ToOption = Annotated[str, typer.Option("--to", metavar="earliest|latest|TIME", help="TIME in ISO 8601; UTC if unsaid.")]
+RepeatsOption = Annotated[bool, typer.Option("--accept-repeats", help="Answer again what no map can hold.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Also where there is a position already.")]
 
 
@@ -70,6 +83,48 @@ def show(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         cells = (row[key] for key in ("position", "start", "end", "lag", "done_beyond", "map"))
         table.add_row(name, *("-" if cell is None else str(cell) for cell in cells))
     out().print(table)
+
+
+@app.command()
+def rebuild(accept: RepeatsOption = False, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Make every position and map again from the answers that are committed; only while the workers are stopped.
+
+    For maps that cannot be read, or belong to another topic: an input is done exactly if an answer names it.
+    """
+    settings = settings_from(config)
+    topics = make_topics(settings)
+    names = [topic.name for topic in topics.inputs]
+    with named_services(settings):
+        reach_kafka(settings)
+        admin = make_admin(settings, patient=True)
+        offsets = make_topic_admin(settings).offsets(settings.kafka.group)
+        offsets.demand_idle()
+        outputs = offsets.show([topic.name for topic in topics.outputs])
+        ends = {TopicPartition(at.topic, at.partition): (at.start, at.end) for at in outputs}
+        answered = read_answered(kafka_properties(settings), make_codec(settings, topics), ends)
+        ids = topic_ids(admin, names)
+        found = {
+            TopicPartition(at.topic, at.partition): remake(
+                ids[at.topic], at.start, at.end, answered.get(TopicPartition(at.topic, at.partition), ())
+            )
+            for at in offsets.show(names)
+        }
+        repeats = sum(each.beyond for each in found.values())
+        if repeats and not accept:
+            lines = f"{repeats} inputs were answered beyond what a map can hold, and would be answered again"
+            raise CommandError(Exit.FAILED, lines, "  with the same event ids: accept it with --accept-repeats")
+        write_positions(admin, settings.kafka.group, {at: _position(each) for at, each in found.items()})
+    for at, each in found.items():
+        row = {"topic": at.topic, "partition": at.partition, "position": each.map.base}
+        row["done_beyond"] = len(each.map.done)
+        if as_json:
+            emit(row)
+        else:
+            out().print(f"{at.topic}[{at.partition}]  {each.map.base}, {len(each.map.done)} beyond", markup=False)
+
+
+def _position(rebuilt: Rebuilt) -> Position:
+    return Position(rebuilt.map.base, encode(rebuilt.map))
 
 
 def _start(text: str) -> Start:
