@@ -56,6 +56,7 @@ class KafkaAdmin:
         self._last_complaint = ""
         # A client that cannot connect reports why only here; its calls just time out.
         config: dict[str, Any] = {**settings, "error_cb": self._complained, "log_level": 0}
+        self.settings: Mapping[str, Any] = config
         self.client = AdminClient(config)
 
     def wait(self, future: Future[T], about: str = "") -> T:

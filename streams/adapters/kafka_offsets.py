@@ -14,6 +14,7 @@ from confluent_kafka import TopicPartition as Position
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # public, though not in its __all__
 
 from streams.adapters.kafka_admin import AdminError, KafkaAdmin
+from streams.adapters.kafka_committed import CommittedOffsets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -67,6 +68,7 @@ class GroupOffsets:
     def __init__(self, admin: KafkaAdmin, group: str) -> None:
         self._admin = admin
         self._group = group
+        self._offsets_kept = CommittedOffsets(admin.settings, group)
 
     def initialise(self, topics: Iterable[str], to: Start, *, overwrite: bool = False) -> list[InitialPosition]:
         """Commit a position wherever there is none, or one below the log's start; with ``overwrite`` everywhere.
@@ -126,13 +128,13 @@ class GroupOffsets:
         return [(name, number) for name in names for number in sorted(part.id for part in described[name].partitions)]
 
     def _committed(self, partitions: Sequence[tuple[str, int]], *, stable: bool) -> dict[tuple[str, int], Position]:
-        request = ConsumerGroupTopicPartitions(self._group, [Position(*key) for key in partitions])
-        futures = self._admin.client.list_consumer_group_offsets(
-            [request], require_stable=stable, request_timeout=min(self._admin.timeout_s, _REQUEST_S)
+        asked = [Position(*key) for key in partitions]
+        seconds = min(self._admin.timeout_s, _REQUEST_S)
+        answer = self._admin.translate(
+            lambda: self._offsets_kept.read(asked, seconds, stable=stable), f"group {self._group}"
         )
-        answer = self._admin.wait(futures[self._group], f"group {self._group}")
-        self._demand_answers(answer.topic_partitions or [])
-        return {(item.topic, item.partition): item for item in answer.topic_partitions or []}
+        self._demand_answers(answer)
+        return {(item.topic, item.partition): item for item in answer}
 
     def _targets(self, partitions: Sequence[tuple[str, int]], to: Start) -> dict[tuple[str, int], int]:
         if to == "earliest":

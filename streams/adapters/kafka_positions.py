@@ -1,8 +1,4 @@
-"""What a group has committed, asked of the coordinator by an admin client, beside the consumer and its thread.
-
-An admin client because its answer comes at once: the consumer's ``committed()`` waits while a transaction with
-offsets of the partition is open, this says UNSTABLE_OFFSET_COMMIT.
-"""
+"""What a group has committed, and what the engine must know to use it, asked beside the consumer and its thread."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import (
     OFFSET_INVALID,
-    ConsumerGroupTopicPartitions,
     KafkaException,
     TopicCollection,
 )
@@ -19,6 +14,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from schemas.record import TopicPartition
+from streams.adapters.kafka_committed import CommittedOffsets
 from streams.adapters.kafka_errors import reading
 from streams.adapters.kafka_log import ClientLog
 from streams.runtime.ports import Position
@@ -35,16 +31,18 @@ class KafkaPositions:
 
     def __init__(self, settings: Settings, group: str) -> None:
         self._settings = settings
-        self._group = group
+        self._committed = CommittedOffsets(settings, group)
         self._connected: AdminClient | None = None
 
     def read(self, partitions: Sequence[TopicPartition], timeout: float) -> dict[TopicPartition, Position]:
         """Return offset and metadata of each; RETRIABLE UNSTABLE_OFFSET_COMMIT while a transaction of one is open."""
         asked = [KafkaPartition(p.topic, p.partition) for p in partitions]
-        request = ConsumerGroupTopicPartitions(self._group, asked)
-        answers = self._admin().list_consumer_group_offsets([request], require_stable=True, request_timeout=timeout)
+        try:
+            answers = self._committed.read(asked, timeout, stable=True)
+        except KafkaException as failure:
+            raise reading(failure) from failure
         found = {}
-        for answer in _result(answers[self._group], timeout).topic_partitions:
+        for answer in answers:
             if answer.error is not None:
                 raise reading(KafkaException(answer.error))
             offset = None if answer.offset == OFFSET_INVALID else answer.offset
