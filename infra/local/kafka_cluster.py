@@ -101,8 +101,7 @@ def _properties(ports: Ports, data: Path, index: int) -> dict[str, str | int]:
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
         # offsets live as long as the inputs (35 days), else a fleet that sleeps loses its place
         "offsets.retention.minutes": 35 * 24 * 60,
-        # a failed event holds an undecodable original whole; followers must be able to copy it
-        "message.max.bytes": 4 * 1024 * 1024,
+        # a failed event holds an undecodable original whole (its topic allows it); followers must be able to copy it
         "replica.fetch.max.bytes": 8 * 1024 * 1024,
     }
 
