@@ -6,6 +6,7 @@ What it shows is real; what it leaves out is said in one line, when it starts.
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
     from streams.adapters.directory_store import DirectoryStore
 
 app = typer.Typer()
-CAVEAT: Final = (
-    "This is for trying out: an embedded broker and a folder guarantee neither exactly once nor that anything outlives "
-    "a crash. `just up` starts the real thing."
-)
+CAVEAT: Final = "For trying out: no exactly-once, and nothing outlives the process. `just up` starts the real thing."
 SAMPLES: Final = "samples"
 STORE: Final = "store"
 FilesArgument = Annotated[
@@ -52,9 +50,10 @@ def demo(files: FilesArgument = None, folder: OutOption = Path(".darkroom/demo")
     if missing:
         raise usage(f"no such file: {', '.join(missing)}")
     begun = time.monotonic()
-    err().print(CAVEAT, style="dim")
+    console = err()
+    console.print(CAVEAT, style="dim")
     _clear(folder)
-    with err().status("drawing four photographs" if not files else "starting") as status:
+    with console.status("drawing four photographs" if not files else "starting") as status:
         sources = list(files) if files else draw_samples(folder / SAMPLES)
         status.update("starting broker, store and worker")
         with open_lab(folder / STORE) as lab:
@@ -62,13 +61,13 @@ def demo(files: FilesArgument = None, folder: OutOption = Path(".darkroom/demo")
             answers: list[Answer] = []
             for answer in _answers(lab.develop(sources)):
                 answers.append(answer)
-                err().print(_line(answer))
+                console.print(_line(answer))
                 status.update(f"{len(sources)} published, {len(answers)} answered")
     answers.sort(key=lambda answer: answer.file.name)
     page = folder / "contact-sheet.html"
     spent = time.monotonic() - begun
     _write(page, answers, lab.store, spent)
-    out().print(_table(answers, lab.store))
+    out().print(_table(answers, lab.store, short=sys.stdout.isatty()))
     ready = sum(isinstance(answer.event, ImageReady) for answer in answers)
     out().print(
         f"{ready} of {len(answers)} images ready in {spent:.1f} s. Contact sheet: {page.absolute()}", soft_wrap=True
@@ -104,7 +103,8 @@ def _why(answer: Answer) -> str:
     return f"{event.reason}: {event.detail}" if isinstance(event, ImageFailed) else type(event).__name__
 
 
-def _table(answers: Sequence[Answer], store: DirectoryStore) -> Table:
+def _table(answers: Sequence[Answer], store: DirectoryStore, *, short: bool) -> Table:
+    """Return the table; ``short``: variants by their file names, below the folder that their image's row names."""
     table = Table("image", "variant", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("size", "bytes", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -115,17 +115,15 @@ def _table(answers: Sequence[Answer], store: DirectoryStore) -> Table:
             table.add_row(answer.file.name, "-", "-", "-", "-", _why(answer), style="red")
             continue
         spent = f"{event.timings.render_ms:.0f} ms"
-        for index, each in enumerate(event.variants):
+        source = f"{event.source.width} x {event.source.height}"
+        folder = store.path(event.variants[0].bucket, event.variants[0].key).parent
+        table.add_row(
+            answer.file.name, "", source, f"{answer.file.stat().st_size:,}", spent, f"{folder}/", style="bold"
+        )
+        for each in event.variants:
             path = store.path(each.bucket, each.key)
-            first = index == 0
-            table.add_row(
-                answer.file.name if first else "",
-                each.name,
-                f"{each.width} x {each.height}",
-                f"{each.bytes:,}",
-                spent if first else "",
-                str(path),
-            )
+            shown = path.name if short else str(path)
+            table.add_row("", each.name, f"{each.width} x {each.height}", f"{each.bytes:,}", "", shown)
     return table
 
 

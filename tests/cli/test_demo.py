@@ -33,7 +33,7 @@ def test_four_photographs_become_variants_and_a_page(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "4 of 4 images ready" in done.stdout
-    assert "neither exactly once" in done.stderr
+    assert "no exactly-once" in done.stderr
     files = re.findall(r"\S+\.webp", done.stdout)
     assert len(files) == 16
     assert all((tmp_path / file).is_file() for file in files)
