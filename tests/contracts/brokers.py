@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from streams.adapters.embedded import EmbeddedBroker
     from streams.runtime import ports
 
+LIMIT = {"max.message.bytes": "1000000"}
+"""What a topic of these tests takes, whatever the stack's brokers would."""
 LIMIT_S = 15.0
 SESSION_S = 6.0
 """The shortest that brokers allow by default."""
@@ -149,7 +151,7 @@ class KafkaWorld(Servers):
         self._make(topic, 1)
 
     def _make(self, name: str, partitions: int) -> None:
-        self._admin.create_topics([NewTopic(name, partitions, 1)])[name].result(LIMIT_S)
+        self._admin.create_topics([NewTopic(name, partitions, 1, config=LIMIT)])[name].result(LIMIT_S)
 
 
 class SimulatedWorld:

@@ -37,7 +37,8 @@ class World:
         self.bootstrap = bootstrap
         self.source, self.sink, self.group = source, sink, group
         self.admin = AdminClient({"bootstrap.servers": bootstrap})
-        topics = [NewTopic(name, PARTITIONS, 1) for name in (source, sink)]
+        limit = {"max.message.bytes": "1000000"}
+        topics = [NewTopic(name, PARTITIONS, 1, config=limit) for name in (source, sink)]
         for future in self.admin.create_topics(topics).values():
             future.result(10)
         start = [TopicPartition(source, number, 0) for number in range(PARTITIONS)]
