@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SCHEME: Final = "s3://"
 DEFAULT_TENANT: Final = "default"
 _IMAGES: Final = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".avif", ".heic", ".heif", ".tif", ".tiff",
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".avif", ".heic", ".heif", ".tif", ".tiff", ".mpo",
     ".bmp", ".svg",
 })  # fmt: skip
 _PLACEHOLDERS: Final = {"tenant": "(?P<tenant>[^/]+)", "id": "(?P<id>.+?)", "ext": r"[^./]+"}

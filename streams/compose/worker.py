@@ -81,7 +81,8 @@ def start_worker(settings: Settings, transactional_id: str) -> Iterator[Engine]:
         session_s=settings.kafka.session_timeout_s,
         transaction_s=settings.kafka.transaction_timeout_s,
     )
-    broker = KafkaBroker(kafka_properties(settings), timing)
+    named = {**kafka_properties(settings), "client.id": f"darkroom-worker-{transactional_id}"}
+    broker = KafkaBroker(named, timing)
     codec = make_codec(settings, make_topics(settings))
     with start_engine(settings, broker, make_store(settings), codec, transactional_id) as engine:
         yield engine

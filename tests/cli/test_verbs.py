@@ -115,6 +115,7 @@ def test_status_and_offsets_name_the_member_and_every_partition(place: Darkroom)
 
     assert status["state"] == "stable"
     assert [len(member["partitions"]) for member in status["members"]] == [12]
+    assert status["members"][0]["client"].startswith("darkroom-worker-")
     assert len(offsets) == 12
     assert all(not row["map"].startswith("unreadable") for row in offsets)
 
