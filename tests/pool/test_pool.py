@@ -199,6 +199,21 @@ def test_a_child_is_recycled(make_pool: MakePool) -> None:
     assert pool.stats().recycled == 2
 
 
+def test_lost_and_recycled_children_leave_no_descriptor(make_pool: MakePool) -> None:
+    """However many children come and go, the parent holds what one of them needs, and no more threads."""
+    pool, us = make_pool(recycle_after=2), psutil.Process()
+    ask(pool, "echo")
+    before = (us.num_fds(), us.num_threads())
+
+    for _ in range(4):
+        fails_with(pool, "exit", 3)
+        for _ in range(3):
+            ask(pool, "echo")
+
+    # Perhaps a replacement is being launched this moment, which takes a few for as long as that lasts.
+    wait_until(lambda: (us.num_fds(), us.num_threads()) == before, 5, what="as few descriptors and threads as before")
+
+
 def test_a_child_that_died_idle_is_replaced_unseen(make_pool: MakePool) -> None:
     """A child that was killed between two calls costs no call."""
     pool = make_pool()
