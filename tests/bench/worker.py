@@ -43,7 +43,7 @@ START_S: Final = 60.0
 
 
 def measure(processes: Callable[[], Sequence[psutil.Process]], run: Callable[[], int]) -> Sample:
-    """Run something and return what these processes, and those they have ended, used meanwhile."""
+    """Run something; return what these processes, and those they ended, used meanwhile, and what they hold then."""
 
     def cpu_seconds() -> float:
         return sum(sum(process.cpu_times()[:4]) for process in processes())
