@@ -12,7 +12,8 @@ import subprocess
 import uuid
 from typing import TYPE_CHECKING
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 
 from infra.local import fetch
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MECHANISM = "SCRAM-SHA-512"
 SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
+OFFSETS_PARTITIONS = 10
+WARM_UP_S = 60.0
 HEAP = "-Xmx512m"
 
 
@@ -41,7 +44,8 @@ def servers(ports: Ports, data: Path) -> list[Server]:
 def _server(ports: Ports, data: Path, index: int) -> Server:
     own = ports.brokers[index]
     log4j = f"-Dlog4j2.configurationFile={HERE / 'kafka' / 'log4j2.properties'}"
-    command = (*_java(), HEAP, log4j, "kafka.Kafka", str(_properties_file(data, index)))
+    temporary = f"-Djava.io.tmpdir={data}"  # compression libraries unpack themselves there and stay
+    command = (*_java(), HEAP, log4j, temporary, "kafka.Kafka", str(_properties_file(data, index)))
     numbers = (own.plain, own.sasl, own.controller)
     return Server(f"kafka-{index + 1}", command, numbers, lambda: _joined(own.plain, len(ports.brokers)), {})
 
@@ -91,7 +95,7 @@ def _properties(ports: Ports, data: Path, index: int) -> dict[str, str | int]:
         "share.coordinator.state.topic.replication.factor": count,
         "share.coordinator.state.topic.min.isr": safe,
         # fewer files and a quicker first transaction than the 50 of a large cluster
-        "offsets.topic.num.partitions": 10,
+        "offsets.topic.num.partitions": OFFSETS_PARTITIONS,
         "transaction.state.log.num.partitions": 10,
         "share.coordinator.state.topic.num.partitions": 1,
         "auto.create.topics.enable": "false",
@@ -167,6 +171,26 @@ def _run(command: list[str]) -> None:
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C"})
     if answer.returncode != 0:
         raise KafkaError(f"`{command[0]} {command[1]}` failed:\n{answer.stdout}{answer.stderr}")
+
+
+def warm_up(ports: Ports) -> None:
+    """Have the brokers make the topic of the groups' offsets and load each of its partitions.
+
+    They do so at the first question about a group, and until it is done librdkafka's admin calls about groups may get
+    no answer. A consumer asks until it gets one. Names that differ by one in their last letter hash to neighbouring
+    partitions, so these reach every one.
+    """
+    bootstrap = ",".join(f"{HOST}:{broker.plain}" for broker in ports.brokers)
+    topic = KafkaPartition("__consumer_offsets", 0)  # any topic would do, this one is there
+    for number in range(OFFSETS_PARTITIONS):
+        settings = {"bootstrap.servers": bootstrap, "group.id": f"warm-up-{number}", "log_level": 0}
+        client = Consumer(settings)
+        try:
+            client.committed([topic], timeout=WARM_UP_S)
+        except KafkaException as error:
+            raise KafkaError(f"Kafka's group coordinator did not answer: {error}") from error
+        finally:
+            client.close()
 
 
 def _joined(port: int, brokers: int) -> bool:

@@ -77,6 +77,7 @@ def start_stack(chosen: ports.Ports, data: Path, logs: Path, running: list[Known
         for known in launch(todo, logs, bound_to_us=bound_to_us):
             running.append(known)  # noqa: PERF402
     wait_ready([*light, *heavy], running, logs)
+    kafka_cluster.warm_up(chosen)
 
 
 @contextlib.contextmanager
