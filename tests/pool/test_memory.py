@@ -44,15 +44,17 @@ class Holder:
 def test_first_come_first_served() -> None:
     """A small request does not pass a large one that waits: else the large one might wait for ever."""
     budget, order = MemoryBudget(10), list[int]()
-    first, large, small = (Holder(budget, amount, order) for amount in (6, 7, 2))
+    first, large, small = (Holder(budget, amount, order) for amount in (6, 9, 2))
     assert (order, budget.stats().waiting) == ([6], 2)
 
     first.end()
-    small.admitted.wait(5)
+    assert large.admitted.wait(5)
+    assert (order, budget.stats().waiting) == ([6, 9], 1)
+    large.end()
+    assert small.admitted.wait(5)
 
-    assert order == [6, 7, 2]
-    for holder in (large, small):
-        holder.end()
+    assert order == [6, 9, 2]
+    small.end()
     assert (budget.stats().used, budget.stats().holders, budget.stats().peak) == (0, 0, 9)
 
 
