@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
+import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -186,11 +187,23 @@ def warm_up(ports: Ports) -> None:
         settings = {"bootstrap.servers": bootstrap, "group.id": f"warm-up-{number}", "log_level": 0}
         client = Consumer(settings)
         try:
-            client.committed([topic], timeout=WARM_UP_S)
-        except KafkaException as error:
-            raise KafkaError(f"Kafka's group coordinator did not answer: {error}") from error
+            _ask_until_answered(client, topic)
         finally:
             client.close()
+
+
+def _ask_until_answered(client: Consumer, topic: KafkaPartition) -> None:
+    """Ask for a position; a coordinator that is not one yet says so, and is asked again."""
+    end = time.monotonic() + WARM_UP_S
+    while True:
+        try:
+            client.committed([topic], timeout=WARM_UP_S)
+        except KafkaException as error:
+            if time.monotonic() >= end:
+                raise KafkaError(f"Kafka's group coordinator did not answer: {error}") from error
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _joined(port: int, brokers: int) -> bool:
