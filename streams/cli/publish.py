@@ -31,7 +31,10 @@ TenantOption = Annotated[
 ]
 IdOption = Annotated[str | None, typer.Option("--id", help="Image id, for a single file. Otherwise the relative path.")]
 PatternOption = Annotated[
-    str | None, typer.Option("--pattern", help="Where tenant and id stand in the path, such as {tenant}/{id}.{ext}")
+    str | None,
+    typer.Option(
+        "--pattern", help="Where tenant and id stand in the path: {tenant}/{id}.{ext}; {*} is any other part."
+    ),
 ]
 RecipeOption = Annotated[str | None, typer.Option("--recipe", help="Recipe; otherwise recipes.default.")]
 BulkOption = Annotated[bool, typer.Option("--bulk", help="The bulk lane, as s3:// always takes.")]

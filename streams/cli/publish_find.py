@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from schemas.errors import Permanent
+from schemas.ids import decode_id
 from streams.cli.failures import usage
 from streams.client.uploads import ObjectRef, Upload
 
@@ -25,7 +27,9 @@ _IMAGES: Final = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".avif", ".heic", ".heif", ".tif", ".tiff", ".mpo",
     ".bmp", ".svg",
 })  # fmt: skip
-_PLACEHOLDERS: Final = {"tenant": "(?P<tenant>[^/]+)", "id": "(?P<id>.+?)", "ext": r"[^./]+"}
+_PLACEHOLDERS: Final = {"tenant": "(?P<tenant>[^/]+)", "id": "(?P<id>[^/]+?)", "ext": r"[^./]+", "*": "[^/]+"}
+_OURS: Final = re.compile(r"([^/]+)/([^/]+)/[0-9a-f]{64}\.\w+")
+"""A key that `Publisher` made: tenant and id, encoded, and the hash of the bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,14 @@ class Naming:
         """Raise a usage error for a pattern that can fit nothing."""
         if self.pattern is not None:
             _compiled(self.pattern)
+
+    def of_key(self, key: str) -> tuple[str, str]:
+        """Return tenant and id of an object; what a publisher uploaded is recognised without a pattern."""
+        ours = None if self.pattern else _OURS.fullmatch(key)
+        try:
+            return (decode_id(ours[1]), decode_id(ours[2])) if ours else self.of(key)
+        except Permanent:  # somebody else's key that only looks like one of ours
+            return self.of(key)
 
     def of(self, path: str) -> tuple[str, str]:
         """Return tenant and id of a path (with ``/``). Raise a usage error if the pattern does not fit."""
@@ -107,7 +119,7 @@ def objects(
     for entry in store.entries(bucket.name, bucket.prefix, start_after=after):
         if entry.key.endswith("/"):
             continue
-        tenant, image_id = naming.of(entry.key)
+        tenant, image_id = naming.of_key(entry.key)
         ref = ObjectRef(bucket.name, entry.key)
         yield entry.key, replace(template, content=ref, tenant=tenant, image_id=image_id)
 
@@ -127,9 +139,9 @@ def _matched(pattern: str, path: str) -> dict[str, str]:
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
-    pieces = re.split(r"\{(\w+)\}", pattern)
+    pieces = re.split(r"\{(\w+|\*)\}", pattern)
     unknown = sorted(set(pieces[1::2]) - set(_PLACEHOLDERS))
     if unknown:
-        raise usage(f"--pattern {pattern}: {{{unknown[0]}}} is none of {{tenant}}, {{id}}, {{ext}}")
+        raise usage(f"--pattern {pattern}: {{{unknown[0]}}} is none of {{tenant}}, {{id}}, {{ext}}, {{*}}")
     texts = [re.escape(piece) if index % 2 == 0 else _PLACEHOLDERS[piece] for index, piece in enumerate(pieces)]
     return re.compile(f"(?:^|/){''.join(texts)}$")
