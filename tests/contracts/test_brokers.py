@@ -429,6 +429,32 @@ class TestGroup:
         assert first.events[-1] == ("assigned", given_up)
         first.consumer.close()
 
+    def test_what_stays_is_delivered_without_a_break(self, world: World, unique: Callable[[str], str]) -> None:
+        """A rebalance under delivery repeats and loses nothing of what was kept, and delivers nothing of what went."""
+        topic, group = world.topic(4), unique("group")
+        first = member(world, group, topic, 4, seek_to=0)
+        second = Member(world, group, topic)
+
+        def shared() -> bool:
+            for number in range(4):
+                world.append(topic, number, 1)
+            first.poll()
+            second.poll(1)
+            return len(first.owned) == len(second.owned) == 2
+
+        until(world, shared)
+        gone, end = second.owned, len(first.records)
+        for number in range(4):
+            world.append(topic, number, 1)
+        until(world, lambda: bool(first.poll()))
+        for partition in first.owned:
+            offsets = [r.offset for r in first.records if r.partition == partition.partition]
+            assert offsets == list(range(len(offsets)))
+        assert not any(TopicPartition(topic, r.partition) in gone for r in first.records[end:])
+        assert second.records == []
+        second.consumer.close()
+        first.consumer.close()
+
     def test_a_topic_made_again_is_another_one(self, world: World, unique: Callable[[str], str]) -> None:
         """Its id tells, and its log begins where the reader is told."""
         topic = world.topic(1)
