@@ -30,6 +30,8 @@ RECORD_REFUSED = frozenset(
     }
 )
 """What is wrong with one record for good. A missing topic or a missing permission is not: no record is to blame."""
+STUCK = frozenset({KafkaError._CONFLICT})  # noqa: SLF001
+"""Marked retriable, but only after another call was repeated, which nobody will do: a new producer ends it."""
 CREDENTIALS = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001
 FORBIDDEN = frozenset(
     {
@@ -83,7 +85,7 @@ def transactional(call: str, failure: KafkaException | KafkaError) -> BrokerErro
     code = error.code()
     if code in FENCED:
         severity = Severity.FENCED
-    elif error.fatal():
+    elif error.fatal() or code in STUCK:
         severity = Severity.FATAL
     elif error.txn_requires_abort():
         severity = Severity.ABORTABLE

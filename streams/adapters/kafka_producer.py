@@ -8,6 +8,7 @@ take a new epoch is the committer's business.
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from streams.runtime.ports import GroupMetadata, Position, Settings
 
 QUEUE_FULL_WAIT_S = 1.0
+FLUSH_SLICE_S = 0.05
+"""How late a refusal is noticed while other records are still under way."""
 PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001 - what an abort took back
 DISTURBING_LINES = frozenset({"FAIL", "REQTMOUT"})
 """librdkafka's facilities for "disconnected" and "no answer in time": it sends again what was not answered."""
@@ -46,6 +49,8 @@ class KafkaProducer:
         self._told = 0
         """Disturbances that log lines and deliveries told of: at once; the statistics are up to a second late."""
         self._counted = 0
+        self._committing = False
+        """True once the client's commit was called: until its answer is definite, only the same call may follow."""
 
     def init_transactions(self, timeout: float) -> None:
         """Fence older producers of this id and resolve what they left open."""
@@ -54,6 +59,7 @@ class KafkaProducer:
     def begin(self) -> None:
         """Begin a transaction."""
         self._refused.clear()
+        self._committing = False
         self._call("begin", lambda client: client.begin_transaction())
 
     def produce(self, index: int, record: Outgoing) -> None:
@@ -78,10 +84,14 @@ class KafkaProducer:
         self._call("send_offsets", lambda client: client.send_offsets_to_transaction(offsets, group, timeout))
 
     def commit(self, timeout: float) -> None:
-        """Flush and commit. ABORTABLE if a record was refused: the transaction is not whole."""
-        if self._refused:
-            index, error = next(iter(self._refused.items()))
-            raise BrokerError(Severity.ABORTABLE, error.code, f"record {index} was refused: {error.detail}")
+        """Flush and commit. ABORTABLE if a record was refused: the transaction is not whole.
+
+        The client's own commit flushes too, but a refusal that comes meanwhile makes it wait out its time-out, and then
+        nothing but the same call again is allowed. So everything is delivered, or refused, before it is called.
+        """
+        if not self._committing:
+            self._deliver(timeout)
+        self._committing = True
         self._call("commit", lambda client: client.commit_transaction(timeout))
 
     def flush(self, timeout: float) -> None:
@@ -109,6 +119,15 @@ class KafkaProducer:
         if self._client is not None:
             client, self._client = self._client, None
             client.purge(in_queue=True, in_flight=True, blocking=False)
+
+    def _deliver(self, timeout: float) -> None:
+        end = time.monotonic() + timeout
+        while self._call("flush", lambda client: client.flush(FLUSH_SLICE_S)) and not self._refused:
+            if time.monotonic() >= end:
+                raise BrokerError(Severity.RETRIABLE, "_TIMED_OUT", "records are still under way")
+        if self._refused:
+            index, error = next(iter(self._refused.items()))
+            raise BrokerError(Severity.ABORTABLE, error.code, f"record {index} was refused: {error.detail}")
 
     def _queue(self, client: Client, index: int, record: Outgoing) -> None:
         try:

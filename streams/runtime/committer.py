@@ -10,6 +10,8 @@ The rules, each with a schedule behind it that broke an earlier form:
 * RETRIABLE: the same call again; it is not done until the answer is definite.
 * ABORTABLE: flush (aborting under a produce request in flight can be fatal), abort; the loop forms the batch AGAIN
   from what it then still owns, because group metadata that is fresh beside entries that are not would be accepted.
+* A record that the broker refused leaves a gap in the client's sequence, which holds up what was queued behind it for
+  seconds and fails the next transaction: the producer is discarded at once, as after FATAL.
 * FATAL or INDEFINITE: discard the producer, and initialise a new one with the same transactional id, which resolves
   the old transaction one way or the other; then the loop asks the broker which way. Never begin another transaction
   before.
@@ -151,10 +153,11 @@ class Committer:
 
     def _recover(self, producer: Producer, error: BrokerError, begun: float) -> Generator[Step, Any, Outcome]:
         timed_out = "TIMED_OUT" in error.code or "TIMEOUT" in error.code
-        if error.severity is Severity.ABORTABLE:
+        refused = dict(producer.refused())
+        if error.severity is Severity.ABORTABLE and not refused:
             try:
                 yield from self._insist("flush", partial(producer.flush, self._timeout))
-                refused = producer.refused()
+                refused |= producer.refused()
                 yield from self._insist("abort", partial(producer.abort, self._timeout))
             except BrokerError:
                 pass  # the abort is as doubtful as the commit was: resolve it below
@@ -165,7 +168,7 @@ class Committer:
         asleep = self._clock() - begun >= self._transaction_timeout
         if error.severity is Severity.FENCED and not asleep:
             return Outcome(Verdict.FENCED, error=error)
-        refused = producer.refused()
+        refused |= producer.refused()
         try:
             yield from self._renew()
         except BrokerError as rival:

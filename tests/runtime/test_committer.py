@@ -145,11 +145,15 @@ def test_an_abortable_failure_is_flushed_and_aborted(committer: Committer, world
 
 
 def test_the_records_the_broker_refused_are_named(committer: Committer, world: World) -> None:
-    """The loop must know which record to take out, or the same batch would be refused for ever."""
+    """The loop must know which to take out, or the same batch would be refused for ever; the producer is of no use."""
     world.refused = {0: BrokerError(Severity.ABORTABLE, "MSG_SIZE_TOO_LARGE")}
     world.errors["commit"] = [ABORTABLE]
 
-    assert list(_run(committer).refused) == [0]
+    outcome = _run(committer)
+
+    assert list(outcome.refused) == [0]
+    assert outcome.verdict is Verdict.RESOLVED
+    assert world.calls[-2:] == ["close", "init"]
 
 
 @pytest.mark.parametrize("error", [FATAL, INDEFINITE], ids=["fatal", "indefinite"])
