@@ -63,7 +63,7 @@ class Worker(Section):
         5.0, "How long a partition that is taken away may hold up the rebalance.", "Well below the session.", "seconds"
     )
     max_attempts: Count = setting(
-        8, "Tries of one record before `retries_exhausted`.", "An outage of a whole service does not count.", "tries"
+        20, "Tries of one record before `retries_exhausted`.", "An outage of a whole service does not count.", "tries"
     )
     max_age_s: Positive = setting(
         600.0,
