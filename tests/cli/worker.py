@@ -6,7 +6,7 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import subprocess
@@ -21,7 +21,10 @@ class RunningWorker:
         self.process = process
         self.log: list[dict[str, Any]] = []
         self.other: list[str] = []
-        threading.Thread(target=self._read, daemon=True).start()
+        # The pipe is the thread's own: whoever ends the process must not close it while it is being read.
+        stream, process.stderr = process.stderr, None
+        assert stream is not None
+        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
 
     @property
     def port(self) -> int:
@@ -48,10 +51,10 @@ class RunningWorker:
         self.process.terminate()
         return self.process.wait(LIMIT_S)
 
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            try:
-                self.log.append(json.loads(line))
-            except ValueError:
-                self.other.append(line)
+    def _read(self, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                try:
+                    self.log.append(json.loads(line))
+                except ValueError:
+                    self.other.append(line)
