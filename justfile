@@ -45,6 +45,11 @@ bench *ARGS: (_sync "dev")
 simulate *ARGS: (_sync "dev")
     @{{ python }} -m tests.simulation "$@"
 
+# Break the engine on purpose, one rule at a time, and see that something notices (--only WORD)
+[no-exit-message]
+mutants *ARGS: (_sync "dev")
+    @{{ python }} -m tests.simulation.mutants "$@"
+
 # Write the lock files from pyproject.toml (--upgrade: take newer versions)
 [no-exit-message]
 lock *ARGS: (_sync "dev")

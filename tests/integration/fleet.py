@@ -155,9 +155,9 @@ def hashes(found: Sequence[Found]) -> dict[tuple[str, ...], str]:
 
 
 @contextmanager
-def worker(place: Darkroom) -> Iterator[RunningWorker]:
+def worker(place: Darkroom, **variables: str) -> Iterator[RunningWorker]:
     """Run one worker; it is gone at the end, whatever happened."""
-    with place.started("worker") as process:
+    with place.started("worker", env=variables) as process:
         yield RunningWorker(process)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -40,7 +41,7 @@ def test_nothing_is_lost_or_doubled_while_workers_die(
     rough = _place(stack, tmp_path / "rough", unique("rough"))
     landed = publish(rough, uploads[: UPLOADS // 2], deletes=DELETES // 2, garbage=GARBAGE)
     with ExitStack() as fleet:
-        workers = [fleet.enter_context(worker(rough)) for _ in range(3)]
+        workers = [fleet.enter_context(worker(rough, **how)) for how in ({}, {}, _as_in_production(stack))]
         wait_until(lambda: all(each.port for each in workers), 60, what="three workers")
         wait_until(lambda: _answered(workers) > 40, DONE_S, what="the first answers")
         workers[0].process.send_signal(signal.SIGKILL)
@@ -62,6 +63,16 @@ def test_nothing_is_lost_or_doubled_while_workers_die(
     assert kinds[ImageRemoved] == DELETES
     _assert_objects_are_what_they_say(rough)
     assert hashes(found) == _calm_run(stack, tmp_path, unique("calm"), set(hashes(found)))
+
+
+def _as_in_production(stack: Stack) -> dict[str, str]:
+    """Return the settings of a worker that comes by SASL_SSL; the one that outlives the others does."""
+    if not stack.sasl_bootstrap:
+        return {}
+    return {
+        "DARKROOM_KAFKA__BOOTSTRAP_SERVERS": stack.sasl_bootstrap,
+        "DARKROOM_KAFKA__CLIENT": json.dumps(stack.sasl_client),
+    }
 
 
 def _calm_run(stack: Stack, tmp_path: Path, name: str, wanted: set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:

@@ -132,6 +132,40 @@ def test_an_aborted_batch_leaves_out_what_was_lost_meanwhile() -> None:
     assert [output.value for output in formed.outputs] == [b"in-1-1"]
 
 
+def test_an_aborted_batch_leaves_out_what_was_lost_and_came_back() -> None:
+    """The partition is ours again, but another may have answered meanwhile: the old answers are not sent."""
+    driven = HandDriven()
+    driven.assign(P0, P1)
+    driven.poll(record(0, partition=P0), record(1, partition=P1))
+    driven.finish(0, 1)
+    driven.loop.drop([P0])
+    driven.loop.assigned([P0])
+    driven.decide()
+    driven.tell(P0, Position(1, ""))
+
+    driven.settle(Verdict.ABORTED)
+    driven.now += 1
+    driven.settle_all()
+
+    assert driven.outputs == [b"in-1-1"]
+
+
+def test_a_position_asked_for_by_an_earlier_assignment_is_not_used(driven: HandDriven) -> None:
+    """Between question and answer the partition was elsewhere, and what was true then need not be now."""
+    driven.loop.drop([P0])
+    driven.loop.assigned([P0])
+    asked = driven.loop.incarnation(P0)
+    driven.loop.drop([P0])
+    driven.loop.assigned([P0])
+    driven.decide()
+
+    driven.loop.position(P0, asked, Position(3, ""), topic_id=TOPIC_ID, log_start=0)
+    assert driven.decide().seek == []
+    driven.tell(P0, Position(7, ""))
+
+    assert driven.decide().seek == [(P0, 7)]
+
+
 @pytest.mark.parametrize("visible", [True, False], ids=["it had committed", "it had not"])
 def test_a_commit_nobody_knows_the_end_of_is_asked_for(driven: HandDriven, visible: bool) -> None:  # noqa: FBT001
     """The broker's own answer decides: shown as committed is not sent again, else it is formed again."""
@@ -354,6 +388,21 @@ def test_a_worker_that_dies_at_the_same_record_again_and_again_convicts_it() -> 
     assert lives == 2 + 3 + 1
     assert driven.outputs == [b"in-0-0 worker_crashed"]
     assert driven.running() == [1], "the others go on one by one"
+
+
+def test_a_suspect_starts_only_when_its_mark_is_committed() -> None:
+    """A mark that is not yet written would be lost with the worker, and the record never be convicted."""
+    careful = HandDriven()
+    found = OffsetMap(TOPIC_ID, 0, frozenset(), (), tried=5)
+    careful.assign(P0, metadata=encode(found))
+    careful.poll(record(0))
+    careful.decide()
+    assert careful.running() == []
+
+    careful.settle()
+
+    assert _map(careful).suspects == ((0, 1),)
+    assert careful.running() == [0]
 
 
 def test_an_innocent_record_is_not_accused_by_one_restart() -> None:

@@ -48,13 +48,25 @@ def show(seed: int) -> bool:
     return not violations
 
 
+def until_broken(first: int, runs: int) -> int:
+    """Stop at the first seed that breaks a promise and print how many it took."""
+    for seed in range(first, first + runs):
+        if Schedule(seed).run():
+            print(seed - first + 1)  # noqa: T201
+            return 1
+    return 0
+
+
 def main() -> int:
     """Run what the arguments ask for and return the exit code."""
     parser = argparse.ArgumentParser(prog="just simulate", description=__doc__)
     parser.add_argument("--runs", type=int, default=1000, help="how many seeds (default 1000)")
     parser.add_argument("--first", type=int, default=0, help="the first of them (default 0)")
     parser.add_argument("--seed", type=int, help="run this one only and print its last steps")
+    parser.add_argument("--until-broken", action="store_true", help="one after the other, up to the first violation")
     wanted = parser.parse_args()
+    if wanted.until_broken:
+        return until_broken(wanted.first, wanted.runs)
     if wanted.seed is not None:
         return 0 if show(wanted.seed) else 1
     began = time.monotonic()
