@@ -7,7 +7,6 @@ inbox instead and polls in between, so that an answer is committed at once.
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -82,7 +81,6 @@ class Engine:
         self._error: Exception | None = None
         self._broken = False
         """True once `run` ends by an error: leave the group, but wait for nothing and commit nothing."""
-        self._running = threading.Event()
         self._last_step = time.monotonic()
         self._reported = 0.0
         self._drain_until = 0.0
@@ -97,7 +95,6 @@ class Engine:
         self._positions = PositionThread(self._reader, self._inbox, self._position)
         try:
             self._consumer.subscribe(self._settings.topics, self)
-            self._running.set()
             while self._drain_s is None:
                 self._step(block=True)
             self._drain(self._drain_s)
