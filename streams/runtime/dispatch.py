@@ -5,10 +5,11 @@ It knows ledgers and lanes; what became of a task is the loop's business.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from schemas.errors import Reason
+from streams.runtime.fair import FairQueue, tenant_of
 from streams.runtime.lanes import Lanes
 from streams.runtime.retry import RetryQueue
 from streams.runtime.task import Failure, Task
@@ -31,7 +32,7 @@ class Dispatcher:
         self._releasing = releasing
         self._limits = limits
         self._lanes = Lanes(limits.lanes)
-        self._turns: dict[str, deque[TopicPartition]] = {}
+        self._queues: defaultdict[str, FairQueue] = defaultdict(FairQueue)
         self._ahead = limits.concurrency
         self._careful: Task | None = None
         self._probing = False
@@ -39,14 +40,14 @@ class Dispatcher:
         self.in_flight = 0
         """Tasks handed out and not come back, of whatever incarnation."""
 
-    def open(self, partition: TopicPartition) -> None:
-        """Let the partition take part; its ledger says when records may start."""
-        self._turns.setdefault(partition.topic, deque()).append(partition)
+    def queue(self, topic: str) -> FairQueue:
+        """Return the queue in which the ledgers of this lane say what they have ready."""
+        return self._queues[topic]
 
-    def forget(self, partition: TopicPartition) -> None:
-        """The partition is gone."""
-        if partition in self._turns.get(partition.topic, ()):
-            self._turns[partition.topic].remove(partition)
+    def forget(self, partition: TopicPartition, ledger: Ledger | None) -> None:
+        """The partition is gone, and its ledger with it."""
+        if ledger is not None:
+            self._queues[partition.topic].gone(ledger)
         if self._careful is not None and self._careful.partition == partition:
             self._careful = None
 
@@ -57,8 +58,10 @@ class Dispatcher:
         so that the lanes have their say late.
         """
         self.in_flight -= len(tasks)
-        if any(task.probe for task in tasks):
-            self._probing = False
+        for task in tasks:
+            self._queues[task.partition.topic].ended(tenant_of(task.record.key))
+            if task.probe:
+                self._probing = False
         most = max(self._limits.max_in_flight, self._limits.concurrency)
         if len(tasks) * 2 >= self._ahead:
             self._ahead = min(self._ahead * 2, most)
@@ -79,7 +82,8 @@ class Dispatcher:
         room = self._room()
         if not room:
             return
-        self._lanes.waiting([topic for topic, turns in self._turns.items() if any(map(self._may_start, turns))])
+        self._look_again()
+        self._lanes.waiting([topic for topic, queue in self._queues.items() if queue])
         while room > 0 and (topic := self._lanes.next()) is not None:
             fresh = self._next_of(topic)
             if fresh is None:
@@ -96,7 +100,8 @@ class Dispatcher:
         while task is not None and not self._is_ours(task):
             task = self.retries.take_first()
         if task is None:
-            task = next(filter(None, map(self._next_of, self._turns)), None)
+            self._look_again()
+            task = next(filter(None, map(self._next_of, list(self._queues))), None)
         found = self._choose_careful() if task is None else self._hand_out(task)
         for probing in found:
             probing.probe = self._probing = True
@@ -113,21 +118,22 @@ class Dispatcher:
         if self._is_ours(task):
             self._ledgers[task.partition].running += 1
             self.in_flight += 1
+            self._queues[task.partition.topic].started(tenant_of(task.record.key))
             yield task
 
-    def _may_start(self, partition: TopicPartition) -> bool:
-        ledger = self._ledgers[partition]
-        return ledger.opened and not ledger.careful and ledger.can_start and partition not in self._releasing
+    def _may_start(self, ledger: Ledger) -> bool:
+        return ledger.opened and not ledger.careful and ledger.partition not in self._releasing
+
+    def _look_again(self) -> None:
+        for queue in self._queues.values():
+            queue.look_again()
 
     def _next_of(self, topic: str) -> Task | None:
-        turns = self._turns[topic]
-        for _ in range(len(turns)):
-            partition = turns[0]
-            turns.rotate(-1)
-            if self._may_start(partition):
-                ledger = self._ledgers[partition]
-                return Task(partition, ledger.incarnation, ledger.start())
-        return None
+        found = self._queues[topic].next(self._may_start)
+        if found is None:
+            return None
+        ledger, record = found
+        return Task(ledger.partition, ledger.incarnation, record)
 
     def _choose_careful(self) -> Iterator[Task]:
         """Start suspects one by one over ALL partitions, so that a crash accuses the right one."""

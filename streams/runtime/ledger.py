@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from streams.runtime.fair import FairQueue, tenant_of
 from streams.runtime.limits import SuspectPolicy
 from streams.runtime.offset_map import HORIZON, MAX_SUSPECTS, OffsetMap, encode
 from streams.runtime.ports import Position
@@ -49,7 +50,7 @@ class Ledger:
         "_opened_at",
         "_order",
         "_policy",
-        "_ready",
+        "_queue",
         "_suspects",
         "_tried",
         "base",
@@ -63,12 +64,18 @@ class Ledger:
         "next_poll",
         "opened",
         "partition",
+        "ready",
         "running",
         "topic_id",
     )
 
     def __init__(
-        self, partition: TopicPartition, incarnation: int, found: OffsetMap, policy: SuspectPolicy | None = None
+        self,
+        partition: TopicPartition,
+        incarnation: int,
+        found: OffsetMap,
+        policy: SuspectPolicy | None = None,
+        queue: FairQueue | None = None,
     ) -> None:
         self.partition = partition
         self.incarnation = incarnation
@@ -81,7 +88,9 @@ class Ledger:
         self._policy = policy or SuspectPolicy()
         self._committed = set(found.done)
         self._order: deque[int] = deque()
-        self._ready: deque[Record] = deque()
+        self.ready: dict[bytes, deque[Record]] = {}
+        """Records whose key is free, by tenant; never an empty queue."""
+        self._queue = FairQueue() if queue is None else queue
         self._keys: dict[bytes, deque[Record] | None] = {}
         self._suspects = dict(found.suspects)
         self._tried = found.tried + 1
@@ -114,7 +123,7 @@ class Ledger:
             self.held_bytes += size(record)
             key = record.key
             if key is None:
-                self._ready.append(record)
+                self._enqueue(record)
             elif key in self._keys:
                 waiting = self._keys[key]
                 if waiting is None:
@@ -123,16 +132,23 @@ class Ledger:
                     waiting.append(record)
             else:
                 self._keys[key] = None
-                self._ready.append(record)
+                self._enqueue(record)
+
+    def within_reach(self, tenant: bytes) -> bool:
+        """Return whether the map can still tell of the tenant's next record; ask only if it has one ready."""
+        return self.ready[tenant][0].offset < self.base + HORIZON
 
     @property
     def can_start(self) -> bool:
-        """True if a record may start now: its key is free and the map can still tell of it."""
-        return bool(self._ready) and self._ready[0].offset < self.base + HORIZON
+        """True if the oldest record that is ready may start now."""
+        return bool(self.ready) and self.within_reach(self._oldest())
 
-    def start(self) -> Record:
-        """Take the next record to start; only if `can_start`."""
-        return self._ready.popleft()
+    def start(self, tenant: bytes | None = None) -> Record:
+        """Take a record to start: the tenant's next, or the oldest of all; only if it is within reach."""
+        return self._queue.take(self._oldest() if tenant is None else tenant, self)
+
+    def _oldest(self) -> bytes:
+        return min(self.ready, key=lambda tenant: self.ready[tenant][0].offset)
 
     def finish(self, record: Record) -> None:
         """The handler answered: free the key. The answer still has to be committed."""
@@ -143,10 +159,25 @@ class Ledger:
             return
         waiting = self._keys[key]
         if waiting:
-            # To the front: the oldest unfinished record is what holds the base.
-            self._ready.appendleft(waiting.popleft())
+            self._enqueue(waiting.popleft(), freed=True)
         else:
             del self._keys[key]
+
+    def _enqueue(self, record: Record, *, freed: bool = False) -> None:
+        """Make a record ready: behind the others, or before them if it waited for its key.
+
+        It waited long enough, and may be the oldest unfinished, which holds the base. Out of the map's reach it
+        goes behind all the same: before them it would hold up the very records that let the base move.
+        """
+        tenant = tenant_of(record.key)
+        queue = self.ready.get(tenant)
+        if queue is None:
+            self.ready[tenant] = deque((record,))
+            self._queue.arrived(tenant, self)
+        elif freed and record.offset < self.base + HORIZON:
+            queue.appendleft(record)
+        else:
+            queue.append(record)
 
     def mark(self) -> tuple[int, Record]:
         """Take the next record to start alone and note it as a suspect; return how often it was before, and it."""

@@ -62,6 +62,8 @@ class Loop:
         self.stopped: dict[TopicPartition, str] = {}
         """Partitions that an operator has to decide about, and what the choice is."""
         self.fenced: Outcome | None = None
+        self.retries = 0
+        """Attempts that failed and are tried again."""
 
     # --- partitions come and go ---------------------------------------------------------------------------------------
 
@@ -94,8 +96,9 @@ class Loop:
             self._line.resolve(ledger, known)
             return
         del self._awaiting[partition]
-        self._ledgers[partition] = Ledger(partition, incarnation, known, self._limits.suspects)
-        self._dispatch.open(partition)
+        self._ledgers[partition] = Ledger(
+            partition, incarnation, known, self._limits.suspects, self._dispatch.queue(partition.topic)
+        )
         self._pending.seek.append((partition, known.base))
 
     def revoke(self, partitions: Iterable[TopicPartition]) -> None:
@@ -118,11 +121,11 @@ class Loop:
         """These are gone (let go of, or lost): forget them at once; late answers will not match."""
         for partition in partitions:
             self._awaiting.pop(partition, None)
-            self._ledgers.pop(partition, None)
+            ledger = self._ledgers.pop(partition, None)
             self.stopped.pop(partition, None)
             self._releasing.discard(partition)
             self._pauses.forget(partition)
-            self._dispatch.forget(partition)
+            self._dispatch.forget(partition, ledger)
             self._line.forget(partition)
 
     # --- records and answers ------------------------------------------------------------------------------------------
@@ -209,13 +212,13 @@ class Loop:
         """True if nothing of ours runs or waits to be committed."""
         return not self._line.under_way and not len(self._line) and not any(x.running for x in self._ledgers.values())
 
-    def cause_of_pause(self) -> str | None:
-        """Return why nothing is consumed just now, in a word or two, or None."""
+    def cause_of_pause(self) -> tuple[str, str] | None:
+        """Return why nothing is consumed just now (fenced, draining, a service by name, budget) and a detail, or None."""
         if self.fenced:
-            return "fenced"
+            return "fenced", str(self.fenced.error or "")
         if self.stopping:
-            return "draining"
-        return self._breakers.cause() or ("budget" if self._pauses.full else None)
+            return "draining", ""
+        return self._breakers.cause() or (("budget", "as much is held as may be") if self._pauses.full else None)
 
     def counts(self) -> dict[str, int]:
         """Return the sizes that are bounded, for status and metrics."""
@@ -251,6 +254,7 @@ class Loop:
         retries, policy = self._dispatch.retries, self._limits.retry
         if isinstance(error, Unavailable) and self._breakers.failure(error.service, now, error.detail):
             task.failing_since = None  # an outage uses up neither attempts nor age
+            self.retries += 1
             retries.add(now + policy.first_s, task)
             return
         task.attempts += 1
@@ -259,6 +263,7 @@ class Loop:
         if task.failure is None and (failure := self._hopeless(task, error, now)) is not None:
             self._give_up(task, failure, now)
         else:
+            self.retries += 1
             retries.add(now + policy.delay(task.attempts), task)
 
     def _hopeless(self, task: Task, error: Exception, now: float) -> Failure | None:

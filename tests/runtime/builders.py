@@ -90,7 +90,11 @@ class HandDriven:
 
     def finish(self, *offsets: int) -> None:
         """Let the handler answer these and take a step."""
-        tasks = [self.take(offset) for offset in offsets]
+        self.finish_tasks(*[self.take(offset) for offset in offsets])
+
+    def finish_tasks(self, *tasks: Task) -> None:
+        """Let the handler answer these and take a step; offsets are not enough where there are two partitions."""
+        self.started = [task for task in self.started if task not in tasks]
         self.loop.finished([Result(task, answer(task)) for task in tasks], self.now)
         self.decide()
 
