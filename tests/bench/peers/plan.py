@@ -1,0 +1,60 @@
+"""Which contestants run in which workload, over how many events, and what we aim for. Read it as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tests.bench.peers.contestants import BARE, OURS
+from tests.bench.peers.events import even
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.bench.peers.contestants import Contestant
+    from tests.bench.peers.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One contestant in one workload."""
+
+    contestant: Contestant
+    share: float = 1.0
+    """Of the workload's events: a slow one may do with fewer, its rate is the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A bound on something that follows from a workload's figures (by contestant, then by column)."""
+
+    what: str
+    bound: float
+    value: Callable[[Mapping[str, Mapping[str, float]]], float]
+    """Raises KeyError if a contestant did not run: then there is nothing to say."""
+    at_least: bool = True
+
+    def reached(self, value: float) -> bool:
+        """Compare."""
+        return value >= self.bound if self.at_least else value <= self.bound
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """A workload over a preloaded topic."""
+
+    name: str
+    make: Callable[[int], list[Event]]
+    entries: tuple[Entry, ...]
+    aims: tuple[Aim, ...]
+    share: float = 1.0
+    """Of `--events`."""
+
+
+_W1_AIMS: Final = (
+    Aim("events/s", 35_000, lambda by: by["ours"]["events_per_s"]),
+    Aim("CPU-s per 10 000 events", 0.25, lambda by: by["ours"]["cpu_s_per_10000"], at_least=False),
+    Aim("times Quix (tuned)", 1, lambda by: by["ours"]["events_per_s"] / by["quix"]["events_per_s"]),
+    Aim("times Parallel Consumer", 4, lambda by: by["ours"]["events_per_s"] / by["parallel"]["events_per_s"]),
+)
+W1: Final = Rates("w1", even, (Entry(OURS), Entry(BARE)), _W1_AIMS)
