@@ -119,8 +119,7 @@ def test_everything_is_started_and_in_even_shares(polled: list[tuple[str, int, b
     done = 0
     flying = _in_flight(driven)
     for name, count in flying.items():
-        keys = {r.key for r in everything if tenant_of(r.key) == name}
-        assert count == min(len(keys), max(flying.values())) or count == max(flying.values()) - 1
+        assert count == sum(tenant_of(r.key) == name for r in everything) or count >= max(flying.values()) - 1
     while driven.started:
         task = driven.started[choices[done % len(choices)] % len(driven.started)]
         done += 1
