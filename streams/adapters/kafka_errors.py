@@ -50,6 +50,8 @@ HOPELESS = frozenset(
     }
 )
 """What a consumer does not get over by polling on."""
+SLOT_TAKEN = frozenset({KafkaError.FENCED_INSTANCE_ID, KafkaError.UNRELEASED_INSTANCE_ID})
+"""Another member has our name in the group: brokers fence the older one (classic) or refuse the newer (KIP-848)."""
 UNMARKED = {
     # Nothing was begun, so nothing can be half done; but a client that refuses this is in no state to go on.
     "init_transactions": Severity.FATAL,
@@ -99,18 +101,31 @@ def transactional(call: str, failure: KafkaException | KafkaError) -> BrokerErro
 def consuming(error: KafkaError, partition: TopicPartition | None = None) -> BrokerError | None:
     """Return what an error from the consumer means, or None if librdkafka deals with it by itself.
 
-    FATAL: the consumer, or ``partition`` if given, cannot go on. RETRIABLE: polling on may help, but somebody should
-    know (a topic that is missing).
+    FATAL: the consumer, or ``partition`` if given, cannot go on. FENCED: another member has our name in the group.
+    RETRIABLE: polling on may help, but somebody should know (a topic that is missing).
     """
-    code = error.code()
-    if error.fatal() or code in FORBIDDEN or code in HOPELESS:
+    named = _cause(error)
+    code = named.code()
+    if code in SLOT_TAKEN:
+        severity = Severity.FENCED
+    elif error.fatal() or code in FORBIDDEN or code in HOPELESS:
         severity = Severity.FATAL
     elif code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION):
         severity = Severity.RETRIABLE
     else:
         return None
     where = f"{partition.topic}[{partition.partition}]: " if partition else ""
-    return BrokerError(severity, error.name(), where + error.str(), partition)
+    return BrokerError(severity, named.name(), where + error.str(), partition)
+
+
+def _cause(error: KafkaError) -> KafkaError:
+    """Return what a consumer's fatal error comes from: librdkafka tells it in the text only."""
+    if error.code() == KafkaError._FATAL:  # noqa: SLF001
+        for code in (*SLOT_TAKEN, KafkaError.UNSUPPORTED_VERSION):
+            cause = KafkaError(code)
+            if cause.str() in error.str():
+                return cause
+    return error
 
 
 def reading(failure: Exception) -> BrokerError:

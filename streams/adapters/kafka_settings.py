@@ -70,13 +70,17 @@ def refused_settings(client: Settings) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long the group and the brokers wait for one of us."""
+    """How one of us belongs to the group, and how long the group and the brokers wait for it."""
 
     group_protocol: Literal["classic", "consumer"] = "classic"
     session_s: float = 10.0
     """Classic only: a killed worker is noticed after this long. With ``consumer`` the broker decides (45 s)."""
     transaction_s: float = 10.0
     """A killed worker's open transaction holds up every read_committed reader for this long."""
+    instance: str | None = None
+    """Classic only: this member's name of its own, by which the group knows it again after a restart. Such a member
+    does not leave the group when it closes, it only falls silent.
+    """
 
 
 def consumer_settings(client: Settings, group: str, timing: Timing) -> Settings:
@@ -103,6 +107,8 @@ def consumer_settings(client: Settings, group: str, timing: Timing) -> Settings:
         owned["partition.assignment.strategy"] = "cooperative-sticky"
         owned["session.timeout.ms"] = _ms(timing.session_s)
         presets["heartbeat.interval.ms"] = min(3000, _ms(timing.session_s / 3))
+        if timing.instance is not None:
+            owned["group.instance.id"] = timing.instance
     return presets | _without(client, ("partition.assignment.strategy",)) | owned | NO_REBOOTSTRAP
 
 

@@ -16,7 +16,8 @@ import structlog
 import typer
 
 from processors.recipe_file import RecipeError
-from streams.adapters.health import HealthError, serve_health
+from streams.adapters.health import Answers, HealthError, serve_health
+from streams.adapters.metrics import exposition
 from streams.adapters.slots import NoSlotError
 from streams.cli.failures import CommandError, Exit, named_services, usage
 from streams.cli.shared import ConfigOption, settings_from
@@ -24,6 +25,7 @@ from streams.cli.watch_health import HealthWatch
 from streams.compose.stores import reach_store
 from streams.compose.worker import checks, slot, start_worker
 from streams.runtime.pool import PoolStartError
+from streams.runtime.ports import BrokerError
 from streams.runtime.shell import FencedError
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def worker(config: ConfigOption = None) -> None:
     """Run one worker until it is told to stop.
 
     SIGTERM: finish what is in progress within worker.drain_s, leave the group, exit 0. A second signal: stop at once.
-    GET /livez: the process works. GET /readyz: it can do its job now, or 503 with the reason.
+    GET /livez: the process works. GET /readyz: it can do its job now, or 503 with the reason. GET /metrics: Prometheus.
     """
     settings = settings_from(config)
     try:
@@ -63,14 +65,19 @@ def _run(settings: Settings, stack: ExitStack) -> None:
     engine = stack.enter_context(start_worker(settings, transactional_id))
     watch = HealthWatch(probes, engine.status)
     stack.enter_context(watch.watching())
-    address = (settings.worker.http_host, settings.worker.http_port)
-    port = stack.enter_context(serve_health(*address, watch.live, watch.ready))
+    answers = Answers(watch.live, watch.ready, exposition(engine.figures))
+    port = stack.enter_context(serve_health(settings.worker.http_host, settings.worker.http_port, answers))
     _obey_signals(engine, settings.worker.drain_s)
     log.info("worker_started", transactional_id=transactional_id, group=settings.kafka.group, http_port=port)
     try:
         engine.run()
     except FencedError as error:
         raise CommandError(Exit.FENCED, f"fenced: {error}") from error
+    except BrokerError as error:
+        if error.code == "UNSUPPORTED_VERSION" and settings.kafka.group_protocol == "consumer":
+            message = 'kafka.group_protocol = "consumer": these brokers do not offer it (KIP-848, Kafka 4.0 and later)'
+            raise usage(f'{message}; set kafka.group_protocol = "classic"') from error
+        raise
 
 
 def _obey_signals(engine: Engine, drain_s: float) -> None:

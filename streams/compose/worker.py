@@ -80,6 +80,7 @@ def start_worker(settings: Settings, transactional_id: str) -> Iterator[Engine]:
         group_protocol=settings.kafka.group_protocol,
         session_s=settings.kafka.session_timeout_s,
         transaction_s=settings.kafka.transaction_timeout_s,
+        instance=transactional_id if settings.kafka.static_membership else None,
     )
     named = {**kafka_properties(settings), "client.id": f"darkroom-worker-{transactional_id}"}
     broker = KafkaBroker(named, timing)

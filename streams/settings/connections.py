@@ -33,6 +33,12 @@ class Kafka(Section):
         "`classic` (cooperative-sticky), or `consumer` for KIP-848 (brokers from 4.0).",
         "With `classic` the session is ours to shorten: a killed worker is noticed in 10 s rather than 45 s.",
     )
+    static_membership: bool = setting(
+        False,  # noqa: FBT003  a default, as everywhere in this file
+        "Be a static member of the group (`group.instance.id`), by the name of the transactional id. `classic` only.",
+        "A worker that is back within `kafka.session_timeout_s` goes on with its partitions, and no other notices; "
+        "one that stops for good keeps them for that long.",
+    )
     session_timeout_s: Positive = setting(
         10.0,
         "A silent worker loses its partitions after this. `classic` only: with `consumer` the broker decides.",
@@ -66,6 +72,16 @@ class Kafka(Section):
             if not host or not port.isdigit():
                 message = f"{address.strip()!r} is not host:port"
                 raise refuse(message, "write for example kafka-1:9092,kafka-2:9092")
+        return value
+
+    @field_validator("static_membership")
+    @classmethod
+    def _classic_only(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  pydantic's signature
+        if value and info.data.get("group_protocol") == "consumer":
+            # Tried: brokers refuse a killed worker's successor (UNRELEASED_INSTANCE_ID) until the session is over, and
+            # of two workers with one slot neither survives: one loses the transactional id, the other is refused.
+            message = "with KIP-848 a killed static worker could not come back before the broker's session time-out"
+            raise refuse(message, 'set kafka.group_protocol = "classic", or leave kafka.static_membership out')
         return value
 
     @field_validator("client")

@@ -35,6 +35,7 @@ OWNED: Mapping[str, str] = {
     "enable.partition.eof": "the engine does not expect these events",
     "error_cb": _CODE,
     "group.id": "set kafka.group",
+    "group.instance.id": "set kafka.static_membership: each worker needs a name of its own",
     "group.protocol": "set kafka.group_protocol",
     "group.remote.assignor": "the engine moves partitions one by one; the broker's default does that",
     "isolation.level": "read_committed is what makes outputs appear once",
