@@ -1,14 +1,17 @@
-"""Two HTTP answers about a worker: /livez says the process works, /readyz says whether it can do its job now.
+"""What a worker answers over HTTP: /livez says it works, /readyz whether it can do its job now, /metrics its figures.
 
-Liveness never fails because Kafka or the store is down: killing the worker would not bring them back. The checks behind
-readiness are handed in; this only serves what they say.
+Liveness never fails because Kafka or the store is down: killing the worker would not bring them back. What is said is
+handed in; this only serves it, and asks another worker for it.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -19,20 +22,32 @@ if TYPE_CHECKING:
 
 
 class HealthError(DarkroomError):
-    """The address cannot be had."""
+    """The address cannot be had, or nobody answers there."""
 
 
 Readiness = tuple[bool, "Mapping[str, Any]"]
-"""Whether the worker is ready, and the facts (with a ``reason`` where it is not)."""
+"""Whether the worker is ready or live, and the facts (with a ``reason`` where it is not)."""
 
 OK, NOT_FOUND, UNAVAILABLE = 200, 404, 503
+JSON = "application/json"
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
+ASK_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Where the answers come from; each is called by a thread of the server."""
+
+    live: Callable[[], Readiness]
+    ready: Callable[[], Readiness]
+    metrics: Callable[[], bytes]
 
 
 @contextmanager
-def serve_health(host: str, port: int, live: Callable[[], bool], ready: Callable[[], Readiness]) -> Iterator[int]:
+def serve_health(host: str, port: int, answers: Answers) -> Iterator[int]:
     """Serve while the context lasts and yield the port. Raise `HealthError` if the address cannot be had."""
     try:
-        server = ThreadingHTTPServer((host, port), _handler(live, ready))
+        server = ThreadingHTTPServer((host, port), _handler(answers))
     except OSError as error:
         raise HealthError(f"cannot serve health on {host}:{port}: {error.strerror}") from error
     server.daemon_threads = True
@@ -45,24 +60,42 @@ def serve_health(host: str, port: int, live: Callable[[], bool], ready: Callable
         server.server_close()
 
 
-def _handler(live: Callable[[], bool], ready: Callable[[], Readiness]) -> type[BaseHTTPRequestHandler]:
-    def answer(path: str) -> tuple[int, Mapping[str, Any]]:
+def ask_worker(address: str) -> Mapping[str, Any]:
+    """Return what a worker at ``host:port`` says of its readiness. Raise `HealthError` if nobody answers there."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/readyz", timeout=ASK_S) as answer:
+            said = answer.read()
+    except urllib.error.HTTPError as unready:
+        said = unready.read()
+    except (OSError, ValueError) as error:
+        raise HealthError(f"{address}: {error}") from error
+    try:
+        found: Mapping[str, Any] = json.loads(said)
+    except ValueError as error:
+        raise HealthError(f"{address} is no worker's http port") from error
+    return found
+
+
+def _handler(answers: Answers) -> type[BaseHTTPRequestHandler]:
+    def answer(path: str) -> tuple[int, str, bytes]:
         if path == "/livez":
-            return (OK, {"live": True}) if live() else (UNAVAILABLE, {"live": False})
+            live, facts = answers.live()
+            return (OK if live else UNAVAILABLE), JSON, _json({"live": live, **facts})
         if path == "/readyz":
-            is_ready, facts = ready()
-            return (OK if is_ready else UNAVAILABLE), {"ready": is_ready, **facts}
-        return NOT_FOUND, {"paths": ["/livez", "/readyz"]}
+            ready, facts = answers.ready()
+            return (OK if ready else UNAVAILABLE), JSON, _json({"ready": ready, **facts})
+        if path == "/metrics":
+            return OK, METRICS, answers.metrics()
+        return NOT_FOUND, JSON, _json({"paths": ["/livez", "/readyz", "/metrics"]})
 
     class Handler(BaseHTTPRequestHandler):
         timeout = 5
         """Seconds that a silent client may hold a thread."""
 
         def do_GET(self) -> None:
-            status, facts = answer(self.path.partition("?")[0])
-            body = json.dumps(facts, default=str).encode()
+            status, kind, body = answer(self.path.partition("?")[0])
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -71,3 +104,7 @@ def _handler(live: Callable[[], bool], ready: Callable[[], Readiness]) -> type[B
             """Log nothing: a probe every few seconds is no event."""
 
     return Handler
+
+
+def _json(facts: Mapping[str, Any]) -> bytes:
+    return json.dumps(facts, default=str).encode()

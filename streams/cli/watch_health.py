@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from schemas.errors import DarkroomError
+from streams.runtime.states import MEANINGS, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,18 +46,20 @@ class HealthWatch:
                 if self._reasons.pop(name, None) is not None:
                     log.info("ready_again", service=name)
 
-    def live(self) -> bool:
-        """Return whether the engine still takes steps."""
-        return float(self._status().get("step_age_s", 0.0)) < LIVE_S
+    def live(self) -> Readiness:
+        """Return whether the engine still takes steps, with its state."""
+        status = self._status()
+        live = float(status.get("step_age_s", 0.0)) < LIVE_S
+        return live, {name: status[name] for name in ("state", "since") if name in status}
 
     def ready(self) -> Readiness:
         """Return whether work can go on, with the engine's status and the reason where it cannot."""
         status = dict(self._status())
         reasons = [f"{name}: {reason}" for name, reason in list(self._reasons.items())]
-        state = str(status.get("state", ""))
-        if not state.startswith(("working", "waiting")):
-            reasons.append(f"engine: {state}")
+        state = State(status["state"])
         reasons += [f"stopped: {place}: {why}" for place, why in dict(status.get("partitions_stopped", {})).items()]
+        if not MEANINGS[state].ready and state is not State.OPERATOR:
+            reasons.append(f"engine: {state}: {status['why']}" if status.get("why") else f"engine: {state}")
         return not reasons, {**status, "reason": "; ".join(reasons)} if reasons else status
 
     @contextmanager

@@ -83,9 +83,9 @@ class Breakers:
         """Return whether every service that is down may be tried now."""
         return all(breaker.may_probe(now) for breaker in self._all.values() if breaker.is_open)
 
-    def cause(self) -> str | None:
+    def cause(self) -> tuple[str, str] | None:
         """Return which service is down, and how that showed."""
         for service, breaker in self._all.items():
             if breaker.is_open:
-                return f"{service} unavailable: {breaker.detail}"
+                return service, breaker.detail
         return None

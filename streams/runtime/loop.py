@@ -213,7 +213,7 @@ class Loop:
         return not self._line.under_way and not len(self._line) and not any(x.running for x in self._ledgers.values())
 
     def cause_of_pause(self) -> tuple[str, str] | None:
-        """Return why nothing is consumed just now (fenced, draining, a service by name, budget) and a detail, or None."""
+        """Return why nothing is consumed (fenced, draining, a service by name, budget) and a detail, or None."""
         if self.fenced:
             return "fenced", str(self.fenced.error or "")
         if self.stopping:

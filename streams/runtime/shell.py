@@ -18,6 +18,9 @@ from streams.runtime.committer import Batch, Committer
 from streams.runtime.limits import LoopLimits
 from streams.runtime.loop import Loop
 from streams.runtime.ports import BrokerError, Severity
+from streams.runtime.pulse import KafkaProbe
+from streams.runtime.report import Report
+from streams.runtime.states import State
 from streams.runtime.threads import CommitThread, HandlerThreads, Inbox, PositionThread
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from streams.runtime.handler import Handler
     from streams.runtime.loop import Decisions
     from streams.runtime.ports import Broker, Position
+    from streams.runtime.report import Figures
 
 log = structlog.get_logger()
 IDLE_POLL_S = 0.1
@@ -37,14 +41,12 @@ BUSY_WAIT_S = 0.004
 LONGEST_BUSY_WAIT_S = 0.016
 """What that grows to while nothing comes: 250 polls a second cost 3 % of a core for nothing."""
 POLL_RECORDS = 1000
-REPORT_S = 0.05
-"""How fresh the status is at least, while steps take microseconds."""
 LAST_COMMIT_S = 2.0
 """What a used-up drain budget still leaves for committing what is finished."""
 
 
 class FencedError(DarkroomError):
-    """Another worker uses the same transactional id: this one must end."""
+    """Another worker uses the same transactional id, or the same name in the group: this one must end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +83,18 @@ class Engine:
         self._error: Exception | None = None
         self._broken = False
         """True once `run` ends by an error: leave the group, but wait for nothing and commit nothing."""
-        self._last_step = time.monotonic()
-        self._reported = 0.0
         self._drain_until = 0.0
         self._busy_wait = BUSY_WAIT_S
         self._seeks: list[tuple[TopicPartition, int]] = []
-        self._status: dict[str, Any] = {"state": "starting"}
+        self._prober = broker.positions(settings.group)
+        self._report = Report(self._loop, self._committer)
 
     def run(self) -> None:
         """Work until stopped. Raise `FencedError` if a rival has our id, `BrokerError` if Kafka refuses us."""
         self._handlers = HandlerThreads(self._handler, self._settings.threads, self._inbox, self._loop.wanted)
         self._commits = CommitThread(self._committer, self._inbox, self._settled, self._fail)
         self._positions = PositionThread(self._reader, self._inbox, self._position)
+        self._probe = KafkaProbe(self._prober, self._settings.topics, self._pulsed)
         try:
             self._consumer.subscribe(self._settings.topics, self)
             while self._drain_s is None:
@@ -110,14 +112,19 @@ class Engine:
         self._inbox.ring()
 
     def status(self) -> dict[str, Any]:
-        """Return what the last step found: state, cause of a pause, sizes, stopped partitions, age of the last step."""
-        return {**self._status, "step_age_s": round(time.monotonic() - self._last_step, 3)}
+        """Return what the last step found: state, since when, why, sizes, stopped partitions, age of the last step."""
+        return self._report.status()
+
+    def figures(self) -> Figures:
+        """Return the figures for metrics; from any thread, and cheap."""
+        return self._report.figures()
 
     # --- the group's callbacks, on the owner's thread, inside poll -----------------------------------------------
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Start over with these: ask where the group stands."""
         log.info("partitions_assigned", partitions=_names(partitions))
+        self._report.heard()
         self._loop.assigned(partitions)
 
     def revoked(self, partitions: Sequence[TopicPartition]) -> None:
@@ -149,12 +156,16 @@ class Engine:
         self._busy_wait = min(2 * self._busy_wait, LONGEST_BUSY_WAIT_S) if quiet else BUSY_WAIT_S
         self._take_in()
         self._act(self._loop.decide(time.monotonic()))
-        self._report()
+        if self._report.look():
+            self._probe.ask()
 
     def _poll(self, timeout: float) -> list[Record]:
         try:
             return self._consumer.poll(POLL_RECORDS, timeout)
         except BrokerError as error:
+            if error.severity is Severity.FENCED:
+                msg = f"another worker is the group's static member {self._settings.transactional_id!r}"
+                raise FencedError(msg) from error
             if error.severity is Severity.FATAL:
                 raise
             log.warning("poll_failed", error=str(error))
@@ -186,6 +197,7 @@ class Engine:
             self._consumer.resume(decisions.resume)
         if decisions.commit is not None:
             formed = decisions.commit
+            self._report.formed(len(formed.entries))
             self._commits.commit(Batch(formed.outputs, formed.positions, self._consumer.group_metadata()))
         if decisions.start:
             self._handlers.hand_over(decisions.start)
@@ -207,31 +219,21 @@ class Engine:
     def _position(
         self, partition: TopicPartition, incarnation: int, found: Position, topic_id: bytes, start: int
     ) -> None:
+        self._report.heard()
         before = set(self._loop.stopped)
         self._loop.position(partition, incarnation, found, topic_id=topic_id, log_start=start)
         for p in set(self._loop.stopped) - before:
             log.error("partition_stopped", topic=p.topic, partition=p.partition, why=self._loop.stopped[p])
 
     def _settled(self, outcome: Outcome) -> None:
+        self._report.settled(outcome)
         self._loop.settled(outcome, time.monotonic())
 
     def _fail(self, error: Exception) -> None:
         self._error = error
 
-    def _report(self) -> None:
-        now = time.monotonic()
-        self._last_step = now
-        if now - self._reported < REPORT_S:
-            return
-        self._reported = now
-        cause, counts = self._loop.cause_of_pause(), self._loop.counts()
-        state = "working" if counts["assigned"] else "waiting: assignment"
-        self._status = {
-            "state": f"paused: {cause}" if cause else state,
-            **counts,
-            "renewals": self._committer.renewals,
-            "partitions_stopped": {f"{p.topic}[{p.partition}]": why for p, why in self._loop.stopped.items()},
-        }
+    def _pulsed(self, error: BrokerError | None) -> None:
+        self._inbox.calls.append(lambda: self._report.told(error))
 
     # --- the end -------------------------------------------------------------------------------------------------
 
@@ -260,7 +262,8 @@ class Engine:
         finally:
             self._positions.close()
             self._commits.close(1.0)
-            self._status = {"state": "stopped"}
+            self._probe.close()
+            self._report.ended(State.FENCED if self._loop.fenced else State.STOPPED)
 
 
 def _names(partitions: Sequence[TopicPartition]) -> list[str]:

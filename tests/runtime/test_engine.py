@@ -229,7 +229,7 @@ def test_an_outage_of_a_service_is_waited_for(world: World) -> None:
 
     world.publish(50, keys=50)
     engine = world.engine(Dependent(world.sink), "a")
-    wait_until(lambda: "store unavailable" in engine.status()["state"], 15)
+    wait_until(lambda: engine.status()["state"] == "paused: store", 15)
     down.clear()
 
     _assert_exactly_once_in_order(world.outputs(50), 50)

@@ -262,7 +262,7 @@ def test_an_outage_pauses_everything_and_uses_up_no_attempts() -> None:
         driven.decide()
         assert len(driven.running()) == 1, "one probe"
         driven.fail(driven.running()[0], Unavailable("store", "refused"))
-    assert driven.loop.cause_of_pause() == "store unavailable: refused"
+    assert driven.loop.cause_of_pause() == ("store", "refused")
     driven.now += 6
     driven.decide()
     driven.finish(driven.running()[0])
