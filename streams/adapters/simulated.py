@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from streams.adapters.simulated_cluster import SimulatedCluster
 from streams.adapters.simulated_consumer import SimulatedConsumer
 from streams.adapters.simulated_faults import Call, Fault, Faults, Kind, no_faults
+from streams.adapters.simulated_offsets import SimulatedOffsets
 from streams.adapters.simulated_producer import SimulatedProducer
 from streams.runtime.ports import BrokerError, Severity
 
@@ -42,6 +43,10 @@ class SimulatedBroker:
         """Make a producer."""
         return SimulatedProducer(self.cluster, transactional_id, self._faults, self._transaction_timeout_s)
 
+    def offsets(self, group: str) -> SimulatedOffsets:
+        """Make what an operator sets positions with."""
+        return SimulatedOffsets(self.cluster, group)
+
     def positions(self, group: str) -> SimulatedPositions:
         """Make a reader of positions."""
         return SimulatedPositions(self.cluster, group, self._faults)
@@ -71,5 +76,5 @@ class SimulatedPositions:
         return {partition: self._cluster.log(partition).start for partition in partitions}
 
     def _ask(self, name: str) -> None:
-        if self._faults(Call(self._group.name, name)).kind is not Kind.SUCCEED:
+        if self._cluster.judge(self._faults, Call(self._group.name, name)).kind is not Kind.SUCCEED:
             raise BrokerError(Severity.RETRIABLE, "_TIMED_OUT")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from schemas.record import Outgoing, Record, TopicPartition
 from streams.adapters.murmur2 import partition_for
+from streams.adapters.simulated_faults import Call, Fault, Faults, Kind
 from streams.adapters.simulated_group import Group
 from streams.adapters.simulated_log import PartitionLog
 from streams.adapters.simulated_transactions import TransactionCoordinator
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 RECORD_LIMIT = 1_000_000
 """Bytes of key and value; librdkafka's message.max.bytes."""
+UNREACHED = frozenset({Kind.SUCCEED, Kind.ABORTABLE, Kind.INDEFINITE_DONE, Kind.LATE_COPY})
+"""What no call to a broker that is away can come to: something would have to be there to do or to refuse it."""
 
 
 @dataclass(slots=True)
@@ -46,6 +49,9 @@ class SimulatedCluster:
         self._late: list[tuple[float, int, Callable[[], None]]] = []
         self._held_back = 0
         self._keyless = 0
+        self._back_at = now
+        self.restarts = 0
+        """How often the brokers went away; every client notices that its connections broke."""
         self.coordinator = TransactionCoordinator(self.log, self.group, lambda: self.now)
 
     # --- time ----------------------------------------------------------------------------------------------------
@@ -56,8 +62,9 @@ class SimulatedCluster:
         while self._late and self._late[0][0] <= until:
             self.now, _, request = heapq.heappop(self._late)
             self._time_out()
-            with suppress(BrokerError):  # nobody waits for its answer any more
-                request()
+            if self.up:
+                with suppress(BrokerError):  # nobody waits for its answer any more
+                    request()
         self.now = until
         self._time_out()
 
@@ -66,7 +73,29 @@ class SimulatedCluster:
         self._held_back += 1
         heapq.heappush(self._late, (self.now + seconds, self._held_back, request))
 
+    def restart(self, seconds: float, *, forget_members: bool) -> None:
+        """Be away for a while. Logs, positions and transactions are kept.
+
+        Members have to join again: with what they still own, or, if they are forgotten, from the beginning.
+        """
+        self.restarts += 1
+        self._back_at = max(self._back_at, self.now + seconds)
+        for group in self._groups.values():
+            group.reload(self._back_at, forget_members=forget_members)
+
+    @property
+    def up(self) -> bool:
+        """Whether the brokers answer."""
+        return self.now >= self._back_at
+
+    def judge(self, faults: Faults, call: Call) -> Fault:
+        """Let ``faults`` decide how a call ends, as far as there is anybody to call."""
+        fault = faults(call)
+        return Fault(Kind.RETRIABLE) if not self.up and fault.kind in UNREACHED else fault
+
     def _time_out(self) -> None:
+        if not self.up:  # nobody is there to count
+            return
         self.coordinator.expire()
         for group in self._groups.values():
             group.expire(self.now)

@@ -39,7 +39,7 @@ class SimulatedConsumer:
 
     def poll(self, max_records: int, timeout: float) -> list[Record]:  # noqa: ARG002 - time stands still
         """Heartbeat, take part in rebalances, and return what is there now."""
-        fault = self._faults(Call(self._group.name, "poll"))
+        fault = self._cluster.judge(self._faults, Call(self._group.name, "poll"))
         if fault.kind is Kind.FATAL:
             raise BrokerError(Severity.FATAL, "_FATAL")
         if fault.kind is not Kind.SUCCEED:
@@ -88,8 +88,8 @@ class SimulatedConsumer:
                 self._drop(gone)
             self._member = self._group.join(self._topics, self._cluster.now)
         state = self._group.show_up(self._member, self._owned, self._cluster.now)
-        if state.generation == self._generation:
-            return
+        if self._group.rebalancing or state.generation == self._generation:
+            return  # an assignment that was not fetched before the next rebalance began is never taken up
         self._generation = state.generation
         gone = [p for p in self._owned if p not in state.assigned]
         came = sorted(p for p in state.assigned if p not in self._owned)

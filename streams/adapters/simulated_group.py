@@ -79,6 +79,14 @@ class Group:
         for member in [m for m, state in self.members.items() if now - state.seen > self.session_s]:
             self.leave(member)
 
+    def reload(self, now: float, *, forget_members: bool) -> None:
+        """Come back on a broker that was away until ``now``: sessions begin anew, if the members are still known."""
+        if forget_members:
+            self.members.clear()
+        for state in self.members.values():
+            state.seen = now
+        self.rebalance()
+
     def rebalance(self) -> None:
         """Ask everybody to join again."""
         self.rebalancing = bool(self.members)

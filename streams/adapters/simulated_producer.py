@@ -49,6 +49,8 @@ class SimulatedProducer:
         self._wrote = False
         """Whether the coordinator knows of the running transaction: an empty one is ended by the client alone."""
         self._refused: dict[int, BrokerError] = {}
+        self._queue: list[Outgoing] = []
+        """Produced while no broker was there; delivered with what is asked next of one that is."""
         self._disturbances = 0
 
     def init_transactions(self, timeout: float) -> None:  # noqa: ARG002 - time stands still
@@ -82,8 +84,8 @@ class SimulatedProducer:
             if kind is Kind.ABORTABLE:
                 self._state = _State.MUST_ABORT
             else:
-                self._coordinator.add_record(self._checked(), self._cluster.place(record), record)
-                self._wrote = True
+                self._queue.append(record)
+                self._deliver()
 
     def send_offsets(self, positions: Mapping[TopicPartition, Position], group: GroupMetadata, timeout: float) -> None:  # noqa: ARG002
         """Make these positions part of the transaction."""
@@ -92,6 +94,8 @@ class SimulatedProducer:
         held = {p: position for p, position in positions.items() if position.offset is not None}
         if not held:
             return
+        if not self._cluster.up:
+            raise BrokerError(Severity.RETRIABLE, "_TIMED_OUT")
         self._coordinator.add_group(session, shown.group)
         self._wrote = True
         self._send("send_offsets", lambda: self._coordinator.commit_offsets(session, held, shown))
@@ -102,16 +106,22 @@ class SimulatedProducer:
         if self._refused:
             index, error = next(iter(self._refused.items()))
             raise BrokerError(Severity.ABORTABLE, error.code, f"record {index} was refused")
+        self._deliver()
+        if self._queue:
+            raise BrokerError(Severity.RETRIABLE, "_TIMED_OUT")
         self._end(_State.COMMITTING, "commit", commit=True)
 
     def flush(self, timeout: float) -> None:  # noqa: ARG002
-        """Nothing to wait for, but it may take longer than the time-out."""
-        if self._faults(Call(self._id, "flush")).kind is Kind.RETRIABLE:
+        """Nothing to wait for but a broker; it may take longer than the time-out."""
+        if self._cluster.judge(self._faults, Call(self._id, "flush")).kind is Kind.RETRIABLE:
             raise BrokerError(Severity.RETRIABLE, "_TIMED_OUT")
+        if self._state is _State.IN_TRANSACTION:
+            self._deliver()
 
     def abort(self, timeout: float) -> None:  # noqa: ARG002
         """Abort."""
         self._require("abort", _State.IN_TRANSACTION, _State.MUST_ABORT, _State.ABORTING)
+        self._queue.clear()
         self._end(_State.ABORTING, "abort", commit=False)
 
     def refused(self) -> dict[int, BrokerError]:
@@ -120,14 +130,23 @@ class SimulatedProducer:
         return refused
 
     def disturbances(self) -> int:
-        """Return how often something was sent again."""
-        return self._disturbances
+        """Return how often a connection broke or something was sent again."""
+        return self._disturbances + self._cluster.restarts
 
     def close(self) -> None:
         """Forget everything; the coordinator is not told."""
         self._state = _State.DEAD
 
     # --- requests ------------------------------------------------------------------------------------------------
+
+    def _deliver(self) -> None:
+        """Append what is queued, if a broker is there to take it."""
+        if self._queue and self._cluster.up:
+            session = self._checked()
+            for record in self._queue:
+                self._coordinator.add_record(session, self._cluster.place(record), record)
+            self._queue.clear()
+            self._wrote = True
 
     def _end(self, while_open: _State, name: str, *, commit: bool) -> None:
         if self._wrote:
@@ -139,7 +158,7 @@ class SimulatedProducer:
 
     def _send(self, name: str, request: Callable[[], None]) -> None:
         """Send one request and let the fault decide what comes back, and what arrives once more."""
-        fault = self._faults(Call(self._id, name))
+        fault = self._cluster.judge(self._faults, Call(self._id, name))
         match fault.kind:
             case Kind.SUCCEED:
                 self._answered(request)

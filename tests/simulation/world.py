@@ -19,13 +19,15 @@ TRACE_LINES = 80
 class World:
     """The clock that everything in a schedule lives by."""
 
-    def __init__(self, seed: int, *, session_s: float = 10.0) -> None:
+    def __init__(self, seed: int, *, session_s: float = 10.0, trace_lines: int = TRACE_LINES) -> None:
         self.random = random.Random(seed)  # noqa: S311 - a schedule is to be repeatable, not secret
         self.cluster = SimulatedCluster(session_s=session_s)
         self.began = self.cluster.now
         self.steps = 0
         self.faults = 0
-        self.trace: deque[str] = deque(maxlen=TRACE_LINES)
+        self.at_step: dict[int, Callable[[], None]] = {}
+        """What is to happen just before the step of that number."""
+        self.trace: deque[str] = deque(maxlen=trace_lines)
         self._digest = hashlib.sha256()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._scheduled = 0
@@ -45,6 +47,8 @@ class World:
         when, _, call = heapq.heappop(self._events)
         self.cluster.advance(max(0.0, when - self.now))
         self.steps += 1
+        if self.steps in self.at_step:
+            self.at_step[self.steps]()
         call()
 
     def run_until(self, done: Callable[[], bool], limit: float) -> bool:
@@ -54,6 +58,11 @@ class World:
                 return True
             self.run_next()
         return done()
+
+    def fault(self, who: str, what: str) -> None:
+        """Count something that goes wrong, and note it."""
+        self.faults += 1
+        self.note(who, what)
 
     def note(self, who: str, what: str) -> None:
         """Add a line to the trace and to the digest of the whole schedule."""
