@@ -55,7 +55,9 @@ def _raise_terminated(_number: int, _frame: object) -> NoReturn:
 
 def _pytest(arguments: list[str], stack: Path) -> int:
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
-    parallel = [] if any(word.startswith(ALONE) for word in arguments) else ["-n", str(workers), "--dist", "loadfile"]
+    # In the order of tests/conftest.py, slow files first; xdist's own puts those with the most tests first.
+    spread = ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
+    parallel = [] if any(word.startswith(ALONE) for word in arguments) else spread
     command = [sys.executable, "-m", "pytest", *parallel, *arguments]
     process = subprocess.Popen(
         command,

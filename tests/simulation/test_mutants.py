@@ -13,6 +13,7 @@ SCHEDULES = 20
 """Enough for every mutation that any schedule catches; the others are the unit tests'."""
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_rule_that_is_taken_back_is_missed() -> None:
     """No breakage of ledger, map, loop, commit line or committer goes unnoticed."""
