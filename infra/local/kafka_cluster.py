@@ -28,9 +28,14 @@ if TYPE_CHECKING:
 
 MECHANISM = "SCRAM-SHA-512"
 SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
+PROTOCOLS = ("PLAINTEXT:PLAINTEXT", "SASL_SSL:SASL_SSL", "PROXIED:PLAINTEXT", "CONTROLLER:PLAINTEXT")
+"""Of each listener by its name."""
 OFFSETS_PARTITIONS = 10
+TRANSACTION_PARTITIONS = 10
 WARM_UP_S = 60.0
 HEAP = "-Xmx512m"
+SHARED_HEAP = "-Xmx320m"
+"""Of each of several brokers on one machine."""
 
 
 class KafkaError(Exception):
@@ -46,7 +51,8 @@ def _server(ports: Ports, data: Path, index: int) -> Server:
     own = ports.brokers[index]
     log4j = f"-Dlog4j2.configurationFile={HERE / 'kafka' / 'log4j2.properties'}"
     temporary = f"-Djava.io.tmpdir={data}"  # compression libraries unpack themselves there and stay
-    command = (*_java(), HEAP, log4j, temporary, "kafka.Kafka", str(_properties_file(data, index)))
+    heap = HEAP if len(ports.brokers) == 1 else SHARED_HEAP
+    command = (*_java(), heap, log4j, temporary, "kafka.Kafka", str(_properties_file(data, index)))
     numbers = (own.plain, own.sasl, own.controller)
     return Server(f"kafka-{index + 1}", command, numbers, lambda: _joined(own.plain, len(ports.brokers)), {})
 
@@ -68,15 +74,17 @@ def _properties(ports: Ports, data: Path, index: int) -> dict[str, str | int]:
     own, count = ports.brokers[index], len(ports.brokers)
     voters = ",".join(f"{number + 1}@{HOST}:{broker.controller}" for number, broker in enumerate(ports.brokers))
     clients = f"PLAINTEXT://{HOST}:{own.plain},SASL_SSL://{HOST}:{own.sasl}"
+    # who comes by this listener is told the proxies' addresses, and so stays behind them
+    here, told = (f",PROXIED://{HOST}:{port}" if own.proxy else "" for port in (own.behind, own.proxy))
     safe = 2 if count > 1 else 1
     return {
         "process.roles": "broker,controller",
         "node.id": index + 1,
         "controller.quorum.voters": voters,
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"{clients},CONTROLLER://{HOST}:{own.controller}",
-        "advertised.listeners": clients,
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT",
+        "listeners": f"{clients}{here},CONTROLLER://{HOST}:{own.controller}",
+        "advertised.listeners": f"{clients}{told}",
+        "listener.security.protocol.map": ",".join(PROTOCOLS),
         "inter.broker.listener.name": "PLAINTEXT",
         "sasl.enabled.mechanisms": MECHANISM,
         f"listener.name.sasl_ssl.{MECHANISM.lower()}.sasl.jaas.config": f"{SCRAM_MODULE} required;",
@@ -97,7 +105,7 @@ def _properties(ports: Ports, data: Path, index: int) -> dict[str, str | int]:
         "share.coordinator.state.topic.min.isr": safe,
         # fewer files and a quicker first transaction than the 50 of a large cluster
         "offsets.topic.num.partitions": OFFSETS_PARTITIONS,
-        "transaction.state.log.num.partitions": 10,
+        "transaction.state.log.num.partitions": TRANSACTION_PARTITIONS,
         "share.coordinator.state.topic.num.partitions": 1,
         "auto.create.topics.enable": "false",
         # nobody else is going to join: do not wait for them

@@ -12,11 +12,15 @@ FREE = range(20_000, 32_000)
 
 @dataclass(frozen=True, slots=True)
 class BrokerPorts:
-    """The three listeners of one broker."""
+    """The listeners of one broker."""
 
     plain: int
     sasl: int
     controller: int
+    behind: int = 0
+    """A fourth listener, for clients that come through a proxy; 0: none."""
+    proxy: int = 0
+    """Where that proxy listens, which is what the fourth listener advertises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,9 @@ class Ports:
     s3: int
     console: int
     registry: int
+    s3_proxy: int = 0
+    proxies: int = 0
+    """Toxiproxy's own API; 0: no proxies."""
 
 
 def usual(brokers: int) -> Ports:
@@ -35,18 +42,18 @@ def usual(brokers: int) -> Ports:
     return Ports(each, s3=9000, console=9001, registry=8081)
 
 
-def free(brokers: int) -> Ports:
-    """Return ports that nobody listens on."""
-    wanted = 3 * brokers + 3
+def free(brokers: int, *, proxied: bool = False) -> Ports:
+    """Return ports that nobody listens on; ``proxied``: also those of a way through Toxiproxy."""
+    each = 5 if proxied else 3
+    wanted = each * brokers + (5 if proxied else 3)
     candidates = iter(random.sample(FREE, len(FREE)))
     found: list[int] = []
     while len(found) < wanted:
         port = next(candidates)
         if unused(port):
             found.append(port)
-    each = tuple(BrokerPorts(*found[3 * index : 3 * index + 3]) for index in range(brokers))
-    s3, console, registry = found[-3:]
-    return Ports(each, s3, console, registry)
+    own = tuple(BrokerPorts(*found[each * index : each * (index + 1)]) for index in range(brokers))
+    return Ports(own, *found[each * brokers :])
 
 
 def unused(port: int) -> bool:

@@ -68,6 +68,13 @@ def registry(ports: Ports, data: Path) -> Server:
     )
 
 
+def toxiproxy(ports: Ports) -> Server:
+    """Describe Toxiproxy; what it stands before is told to it by whoever started it."""
+    program = fetch.toxiproxy().folder / "server"
+    command = (str(program), "-host", HOST, "-port", str(ports.proxies))
+    return Server("toxiproxy", command, (ports.proxies,), lambda: _answers(ports.proxies, "/version"), {})
+
+
 REGISTRY_PATH = "/apis/ccompat/v7"
 
 
