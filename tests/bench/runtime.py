@@ -9,16 +9,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.bench.peers import events, plan, throughput
+from tests.bench.peers import events, latency, plan, throughput, tools
 from tests.bench.peers.broker import running_broker
 from tests.bench.peers.contestants import BARE
 from tests.bench.peers.report import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.bench.peers.broker import Cluster
+    from tests.bench.peers.contestants import Contestant
 
 QUICK: Final = 2
 """By how much `--quick` divides the events; far fewer would measure how a broker wakes up."""
@@ -34,31 +37,66 @@ class Options:
     rounds: int
     events: int
 
+    def chosen(self, contestants: Iterable[Contestant]) -> list[Contestant]:
+        """Return those of them that take part."""
+        return [each for each in contestants if each.peer in self.peers]
+
 
 def passes_through(cluster: Cluster, options: Options) -> Table:
     """W1: 600 bytes in, the same out, nothing else to do."""
     return _rates(cluster, options, plan.W1)
 
 
+def uneven(cluster: Cluster, options: Options) -> Table:
+    """W2: handlers that take 0 to 10 ms."""
+    return _rates(cluster, options, plan.W2)
+
+
+def poisoned(cluster: Cluster, options: Options) -> Table:
+    """Poison: one event of a partition takes five seconds. The peers' answer is clear after one round."""
+    table = Table("poison", plan.POISON_AIMS)
+    for number in range(options.rounds):
+        for contestant in options.chosen(plan.POISON):
+            if number == 0 or contestant.peer == "ours":
+                figures, runs = latency.poison(cluster, contestant)
+                for each in runs:
+                    table.check(contestant.name, each.verdict)
+                table.add(contestant.name, figures, number)
+    return table
+
+
+def idle(cluster: Cluster, options: Options) -> Table:
+    """W3: one event every 50 ms."""
+    table = Table("w3", plan.W3_AIMS)
+    for number in range(options.rounds):
+        for contestant in options.chosen(plan.W3):
+            figures, found = latency.idle(cluster, contestant, round(options.events / plan.EVENTS_PER_IDLE))
+            table.check(contestant.name, found.verdict)
+            table.add(contestant.name, figures, number)
+    return table
+
+
 def _rates(cluster: Cluster, options: Options, workload: plan.Rates) -> Table:
     """Run everybody over a preloaded topic, in turn."""
     loads: dict[int, throughput.Load] = {}
     table = Table(workload.name, workload.aims)
-    chosen = [entry for entry in workload.entries if entry.contestant.peer in options.peers]
+    chosen = options.chosen(entry.contestant for entry in workload.entries)
     for number in range(options.rounds):
-        for entry in chosen:
+        for entry in workload.entries:
+            if entry.contestant not in chosen:
+                continue
             wanted = round(options.events * workload.share * entry.share / (1 - throughput.WARM_UP))
             if wanted not in loads:
                 made = workload.make(wanted)
                 loads[wanted] = throughput.Load(cluster.preload(made, workload.name), made)
             found = throughput.run(cluster, entry.contestant, loads[wanted])
             figures = {"events": found.events, "events_per_s": found.per_second, "cpu_s_per_10000": found.cpu_per_10000}
-            table.add(entry.contestant.name, figures, found.verdict)
-            print(f"{workload.name} round {number + 1}: {table.last(entry.contestant.name)}", flush=True)
+            table.check(entry.contestant.name, found.verdict)
+            table.add(entry.contestant.name, figures, number)
     return table
 
 
-WORKLOADS: Final = {"w1": passes_through}
+WORKLOADS: Final = {"w1": passes_through, "w2": uneven, "poison": poisoned, "w3": idle}
 
 
 def _options() -> Options:
@@ -73,9 +111,20 @@ def _options() -> Options:
     if unknown := set(only) - set(WORKLOADS):
         parser.error(f"no workload {', '.join(sorted(unknown))}; there are {', '.join(WORKLOADS)}")
     peers = ("ours", *given.peers.split(","))
+    if unknown := set(peers) - {each.peer for each in plan.EVERYBODY}:
+        parser.error(f"no peer {', '.join(sorted(unknown))}")
     if given.quick:
         return Options(only, peers, 1, given.events // QUICK)
     return Options(only, peers, given.rounds, given.events)
+
+
+def _skipped(peers: Iterable[str]) -> dict[str, str]:
+    """Fetch what the peers need; return why some cannot take part."""
+    found = {each.peer: tools.missing(each.tool) for each in plan.EVERYBODY if each.peer in peers}
+    for peer, why in found.items():
+        if why:
+            print(f"skipped: {peer}: {why}", flush=True)
+    return {peer: why for peer, why in found.items() if why}
 
 
 def _warm_up(cluster: Cluster) -> None:
@@ -90,7 +139,9 @@ def _warm_up(cluster: Cluster) -> None:
 def main() -> int:
     """Run what was asked for; the exit code is 1 if an answer of ours was wrong."""
     options = _options()
-    result: dict[str, Any] = {"bench": "runtime", "rounds": options.rounds}
+    skipped = _skipped(options.peers)
+    options = replace(options, peers=tuple(peer for peer in options.peers if peer not in skipped))
+    result: dict[str, Any] = {"bench": "runtime", "rounds": options.rounds, "skipped": skipped}
     clean = True
     with running_broker() as cluster:
         _warm_up(cluster)

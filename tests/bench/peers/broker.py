@@ -108,6 +108,7 @@ class Cluster:
         end = time.monotonic() + LIMIT_S
         while True:
             try:
+                self._admin.list_topics(topic, LIMIT_S)  # else the client may go on saying that nobody leads it
                 self.stable_ends(topic)
             except KafkaException:
                 if time.monotonic() > end:
@@ -135,21 +136,23 @@ class Answers:
 
     def __init__(self, cluster: Cluster, topic: str) -> None:
         self._reader = cluster.reader(topic)
+        self._reached = [0] * PARTITIONS
+        """The next offset of each partition; markers count, the client tells of them when it says "end"."""
         self.found: list[Answer] = []
 
-    def read(self) -> list[Answer]:
-        """Read on to the present end of each partition and return all that was found so far."""
-        ended: set[int] = set()
-        while len(ended) < PARTITIONS:
+    def read(self, ends: Sequence[int]) -> None:
+        """Read on to these stable ends."""
+        limit = time.monotonic() + 2 * LIMIT_S
+        while any(reached < end for reached, end in zip(self._reached, ends, strict=True)):
+            if time.monotonic() > limit:
+                raise RuntimeError(f"read to {self._reached} in {2 * LIMIT_S:.0f} s, not to {list(ends)}")
             for message in self._reader.consume(5_000, 0.05):
-                error, partition = message.error(), message.partition() or 0
+                error, partition, offset = message.error(), message.partition() or 0, message.offset() or 0
                 if error is None:
-                    ended.discard(partition)
-                    answer = Answer(message.key(), message.value() or b"", partition, message.offset() or 0)
-                    self.found.append(answer)
+                    self._reached[partition] = offset + 1
+                    self.found.append(Answer(message.key(), message.value() or b"", partition, offset))
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                    ended.add(partition)
-        return self.found
+                    self._reached[partition] = max(self._reached[partition], offset)
 
     def close(self) -> None:
         """Let go of the reader."""

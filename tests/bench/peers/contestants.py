@@ -13,11 +13,13 @@ import psutil
 
 from infra.local.paths import ROOT
 from infra.local.processes import die_with_parent
+from tests.bench.peers import tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from infra.local.fetch import Part
     from tests.bench.peers.broker import Cluster
 
 GRACE_S: Final = 8.0
@@ -35,6 +37,8 @@ class Contestant:
     command: tuple[str, ...]
     """Its program; broker, source, sink and group follow, then the options."""
     options: tuple[str, ...] = ()
+    tool: Part | None = None
+    """What is fetched before it can run."""
 
 
 def python(module: str) -> tuple[str, ...]:
@@ -43,7 +47,13 @@ def python(module: str) -> tuple[str, ...]:
 
 
 OURS: Final = Contestant("ours", "ours", python("ours"))
+OURS_64: Final = Contestant("ours, 64 threads", "ours", python("ours"), ("64",))
+"""worker.concurrency = 64; everything else as shipped."""
 BARE: Final = Contestant("bare", "bare", python("bare_loop"))
+_QUIX: Final = (str(tools.quix().folder / "venv" / "bin" / "python"), "-m", "tests.bench.peers.quix_app")
+QUIX: Final = Contestant("quix", "quix", _QUIX, ("500",), tools.quix())
+"""commit_every=500, and the client's back-off as ours."""
+QUIX_DEFAULT: Final = Contestant("quix, defaults", "quix", _QUIX, (), tools.quix())
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,11 @@ class Verdict:
         return ", ".join(f"{getattr(self, name)} {name}" for name in counts if getattr(self, name)) or "clean"
 
 
-def event(number: int, *, sleep_us: int = 0, keys: int = KEYS) -> Event:
-    """Return the event of that number."""
+def event(number: int, *, sleep_us: int = 0, key: bytes | None = None) -> Event:
+    """Return the event of that number, of the given key or of one in turn."""
     begin = (number * 611) % (len(_NOISE) - SIZE)
     noise = _NOISE[begin : begin + SIZE - HEAD.size]
-    return Event(b"key-%06d" % (number % keys), HEAD.pack(number, sleep_us) + noise)
+    return Event(key or b"key-%06d" % (number % KEYS), HEAD.pack(number, sleep_us) + noise)
 
 
 def even(count: int) -> list[Event]:

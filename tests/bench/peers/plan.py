@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tests.bench.peers.contestants import BARE, OURS
-from tests.bench.peers.events import even
+from tests.bench.peers.contestants import BARE, OURS, OURS_64, QUIX, QUIX_DEFAULT
+from tests.bench.peers.events import even, uneven
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,4 +57,30 @@ _W1_AIMS: Final = (
     Aim("times Quix (tuned)", 1, lambda by: by["ours"]["events_per_s"] / by["quix"]["events_per_s"]),
     Aim("times Parallel Consumer", 4, lambda by: by["ours"]["events_per_s"] / by["parallel"]["events_per_s"]),
 )
-W1: Final = Rates("w1", even, (Entry(OURS), Entry(BARE)), _W1_AIMS)
+_W2_AIMS: Final = (
+    Aim("events/s", 7_000, lambda by: by["ours"]["events_per_s"]),
+    Aim("times Parallel Consumer", 2, lambda by: by["ours"]["events_per_s"] / by["parallel"]["events_per_s"]),
+)
+POISON_AIMS: Final = (
+    Aim(
+        "share of the others visible before the poison ends", 1, lambda by: by["ours"]["visible"] / by["ours"]["others"]
+    ),
+    Aim("p99 of the others, times that without poison", 1.1, lambda by: by["ours"]["p99_ratio"], at_least=False),
+)
+W3_AIMS: Final = (
+    Aim("p50, times the bare loop's", 1.3, lambda by: by["ours"]["p50_ms"] / by["bare"]["p50_ms"], at_least=False),
+    Aim("p99, times the bare loop's", 1.5, lambda by: by["ours"]["p99_ms"] / by["bare"]["p99_ms"], at_least=False),
+)
+W1: Final = Rates("w1", even, (Entry(OURS), Entry(BARE), Entry(QUIX), Entry(QUIX_DEFAULT, 0.1)), _W1_AIMS)
+W2: Final = Rates(
+    "w2",
+    uneven,
+    (Entry(OURS), Entry(OURS_64), Entry(BARE, 0.02), Entry(QUIX, 0.02)),
+    _W2_AIMS,
+    share=0.2,
+)
+POISON: Final = (OURS, BARE, QUIX)
+W3: Final = (OURS, BARE, QUIX, QUIX_DEFAULT)
+EVERYBODY: Final = (OURS, BARE, QUIX)
+EVENTS_PER_IDLE: Final = 1_000
+"""One event of w3 for so many of w1: it has 200."""

@@ -24,21 +24,20 @@ class Table:
         self._runs: dict[str, list[Mapping[str, float]]] = {}
         self._wrong: dict[str, str] = {}
 
-    def add(self, contestant: str, figures: Mapping[str, float], verdict: Verdict) -> None:
-        """Take in one run. Wrong answers are remembered; the figures of such a contestant count for nothing."""
-        self._runs.setdefault(contestant, []).append(figures)
+    def check(self, contestant: str, verdict: Verdict) -> None:
+        """Remember wrong answers: the figures of such a contestant count for nothing."""
         if not verdict.clean:
             self._wrong[contestant] = str(verdict)
+
+    def add(self, contestant: str, figures: Mapping[str, float], number: int) -> None:
+        """Take in one run, and say so: a whole bench takes its time."""
+        self._runs.setdefault(contestant, []).append(figures)
+        said = ", ".join(f"{name} {_short(value)}" for name, value in figures.items())
+        print(f"{self._name} {number + 1} {contestant}: {said}; {self._wrong.get(contestant, 'clean')}", flush=True)
 
     def clean(self, contestant: str) -> bool:
         """Tell whether all its answers were right."""
         return contestant not in self._wrong
-
-    def last(self, contestant: str) -> str:
-        """Describe its last run in one line."""
-        figures = self._runs[contestant][-1]
-        said = ", ".join(f"{name} {_short(value)}" for name, value in figures.items())
-        return f"{contestant}: {said}; {self._wrong.get(contestant, 'clean')}"
 
     def show(self) -> None:
         """Print the table, then the aims."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LOOK_S: Final = 0.03
 QUIET_S: Final = 0.4
 """Without news for this long, the answers are read and counted."""
-SETTLE_S: Final = 120.0
+SETTLE_S: Final = 60.0
 """Without any news for this long, a contestant has failed."""
 WARM_UP: Final = 0.1
 """The share of the events before the clock starts."""
@@ -92,9 +92,9 @@ def _watch(cluster: Cluster, sink: str, running: Running, answers: Answers, want
             looks.append(_Look(now, ends, running.cpu_seconds()))
         elif now - looks[-1].at > QUIET_S and sum(ends) >= wanted and ends != read:
             read = ends
-            answers.read()
+            answers.read(ends)
         elif now - looks[-1].at > SETTLE_S:
-            answers.read()
+            answers.read(ends)
             break
         running.demand_alive()
     return looks
