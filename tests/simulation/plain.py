@@ -26,6 +26,7 @@ class PlainWork:
 
     lanes: Final = {"live": 4, "bulk": 2, "replay": 2}
     outputs: Final = {OUT: 3}
+    quiet_s: Final = 0.0
 
     def __init__(self, world: World, store: StoreTroubles, trouble_s: float) -> None:
         self._world = world

@@ -86,7 +86,8 @@ class Promises:
         """Inputs that are to be answered and are not yet."""
         self._last: dict[TopicPartition, int] = {}
         """The last input of each partition."""
-        self._orders: dict[tuple[str, bytes | None], int] = {}
+        self._orders: dict[tuple[str, bytes | None, str], int] = {}
+        """The last answered offset by lane, key and topic of the answers: across topics there is no order."""
         self.found: list[Violation] = []
 
     def observe(self) -> None:
@@ -97,10 +98,10 @@ class Promises:
             self._open.add(place)
             self._last[TopicPartition(*place[:2])] = record.offset
         for record in self._outputs.read():
-            self._answered(self._work.cause(record))
+            self._answered(self._work.cause(record), record.topic)
             self.found += self._work.observed(record)
 
-    def _answered(self, place: Place) -> None:
+    def _answered(self, place: Place, topic: str) -> None:
         if place not in self.inputs:
             self.found.append(Violation("nothing else is answered", f"{place}"))
             return
@@ -108,7 +109,7 @@ class Promises:
         self._open.discard(place)
         if self.answers[place] > 1 + self._most[place]:
             self.found.append(Violation("each record is answered once", f"{place}: {self.answers[place]} times"))
-        lane = (place[0], self.inputs[place].key)
+        lane = (place[0], self.inputs[place].key, topic)
         if place[2] < self._orders.get(lane, -1):
             detail = f"{lane}: {place[2]} after {self._orders[lane]}"
             self.found.append(Violation("answers of a key come in the order of its records", detail))
@@ -129,7 +130,8 @@ class Promises:
                 self._open.discard(place)
             elif place[2] not in known and self.answers[place]:
                 self._most[place] += 1
-                self._orders.pop((place[0], self.inputs[place].key), None)
+                for topic in self._work.outputs:
+                    self._orders.pop((place[0], self.inputs[place].key, topic), None)
 
     # --- the end -------------------------------------------------------------------------------------------------
 

@@ -154,7 +154,7 @@ class Schedule:
     def _look(self) -> None:
         self.promises.observe()
         copying = self._copier is not None and not self._copier.complete
-        self._rested = self.world.now > TROUBLE_S and not copying and self.promises.kept
+        self._rested = self.world.now > TROUBLE_S + self._work.quiet_s and not copying and self.promises.kept
         self.world.at(LOOK_S, self._look)
 
     def _trouble(self) -> None:

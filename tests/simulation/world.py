@@ -6,6 +6,7 @@ import hashlib
 import heapq
 import random
 from collections import deque
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from streams.adapters.simulated import SimulatedCluster
@@ -36,6 +37,10 @@ class World:
     def now(self) -> float:
         """Simulated seconds since the schedule began."""
         return self.cluster.now - self.began
+
+    def utc(self) -> datetime:
+        """Return the true time of day."""
+        return datetime.fromtimestamp(self.cluster.now, UTC)
 
     def at(self, delay: float, call: Callable[[], None]) -> None:
         """Have ``call`` happen after ``delay`` seconds."""
