@@ -110,8 +110,9 @@ class Load:
             while not self._publishing.wait(self._pause):
                 number = len(self._sent)
                 upload = Upload(picture(number), f"tenant-{number % 3}", f"image-{number % KEYS}", "avatar")
-                self._sent += [_Sent(time.monotonic(), publisher.submit(each)) for each in (upload, *self.extra)]
-                self.extra.clear()
+                while self.extra:
+                    self._sent.append(_Sent(time.monotonic(), publisher.submit(self.extra.pop())))
+                self._sent.append(_Sent(time.monotonic(), publisher.submit(upload)))
 
     def _read(self) -> None:
         registry = make_registry(self._settings)

@@ -87,8 +87,7 @@ def test_static_members_come_back_and_no_other_notices(
 
 
 def _settled(fleet: Fleet) -> bool:
-    counts = [each.ask("/readyz")[1]["assigned"] for each in fleet.workers]
-    return min(counts) > 0
+    return all(each.ask("/readyz")[1]["assigned"] for each in fleet.workers)
 
 
 def _assert_wait(steady: Load, calm: float, begun: float, over: float) -> None:
