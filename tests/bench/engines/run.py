@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -63,12 +63,11 @@ class Bench:
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-        self._numbers = itertools.count(1)
         self._latest: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the client's, without types
 
     def name(self, what: str) -> str:
         """Return a name that nobody used before."""
-        return f"{what}-{os.getpid()}-{next(self._numbers)}"
+        return f"{what}-{uuid.uuid4().hex[:12]}"
 
     def topic(self, what: str, partitions: int = 12) -> str:
         """Make a topic."""
@@ -159,6 +158,7 @@ class Running:
                 code = self.process.wait(limit)
             finally:
                 self.process.kill()
+                self.stop()
             for file in (self._said, self._log):
                 file.seek(0)
             said = self._said.read()

@@ -70,7 +70,7 @@ def tenant_starts(bench: Bench, backlog: int) -> list[Start]:
 
 
 def live_starts(bench: Bench, events: int, *, hot: int) -> list[Start]:
-    """Publish events of the quiet tenants while the engine works on so many of a hot one; one without a tenant first."""
+    """Publish events of the quiet tenants while the engine works on so many of a hot one."""
     topic = bench.topic("lane", PARTITIONS)
     group = bench.group(bench.ends(topic))
     bench.preload(topic, _keys([HOT], max(hot, 1)))
