@@ -1,4 +1,4 @@
-"""What every store promises, held on a real MinIO and on the directory store by the same tests."""
+"""What every store promises, held on a real MinIO, the directory store and the simulated one by the same tests."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from schemas.errors import DarkroomError, Permanent, Reason
 from streams.adapters.directory_store import DirectoryStore
 from streams.adapters.minio_client import S3Config
 from streams.adapters.minio_store import MinioStore
+from streams.adapters.simulated_store import SimulatedObjects, SimulatedStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,9 +75,11 @@ def minio(stack: Stack) -> MinioStore:
     return connected(stack, "none")
 
 
-@pytest.fixture(params=["directory", "minio"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> MinioStore | DirectoryStore:
+@pytest.fixture(params=["simulated", "directory", "minio"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> MinioStore | DirectoryStore | SimulatedStore:
     """Yield each store in turn."""
+    if request.param == "simulated":
+        return SimulatedStore(SimulatedObjects())
     if request.param == "directory":
         return DirectoryStore(tmp_path / "objects")
     minio: MinioStore = request.getfixturevalue("minio")
@@ -84,7 +87,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> MinioStore | Direct
 
 
 @pytest.fixture
-def bucket(store: MinioStore | DirectoryStore, unique: Callable[[str], str]) -> str:
+def bucket(store: MinioStore | DirectoryStore | SimulatedStore, unique: Callable[[str], str]) -> str:
     """Make a bucket for one test."""
     name = unique("contract")
     assert store.make_bucket(name)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from tests.simulation.schedule import Schedule
+from tests.simulation.schedule import IMAGES_EVERY, Schedule
 
-CHUNK = 25
+CHUNK = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Tally:
     runs: int
     steps: int
     faults: int
-    failed: tuple[int, ...]
+    failed: tuple[tuple[int, str], ...]
+    """Seed and first broken promise."""
 
 
 def run_some(first: int, count: int) -> Tally:
@@ -29,8 +32,8 @@ def run_some(first: int, count: int) -> Tally:
     failed = []
     for seed in range(first, first + count):
         schedule = Schedule(seed)
-        if schedule.run():
-            failed.append(seed)
+        if violations := schedule.run():
+            failed.append((seed, violations[0].promise))
         steps += schedule.world.steps
         faults += schedule.world.faults
     return Tally(count, steps, faults, tuple(failed))
@@ -48,13 +51,33 @@ def show(seed: int) -> bool:
     return not violations
 
 
-def until_broken(first: int, runs: int) -> int:
+def until_broken(first: int, runs: int, *, images: bool) -> int:
     """Stop at the first seed that breaks a promise and print how many it took."""
-    for seed in range(first, first + runs):
+    seeds = range(IMAGES_EVERY - 1, runs * IMAGES_EVERY, IMAGES_EVERY) if images else range(first, first + runs)
+    for number, seed in enumerate(seeds, 1):
         if Schedule(seed).run():
-            print(seed - first + 1)  # noqa: T201
+            print(number)  # noqa: T201
             return 1
     return 0
+
+
+def run_all(first: int, runs: int, jobs: int) -> list[Tally]:
+    """Run them on so many processes; what comes out does not depend on how many."""
+    began = time.monotonic()
+    tallies = []
+    with ProcessPoolExecutor(jobs) as pool:
+        ends = first + runs
+        futures = [pool.submit(run_some, at, min(CHUNK, ends - at)) for at in range(first, ends, CHUNK)]
+        for future in as_completed(futures):
+            tallies.append(future.result())
+            if sys.stderr.isatty():
+                ran, failed = sum(t.runs for t in tallies), sum(len(t.failed) for t in tallies)
+                left = (time.monotonic() - began) / ran * (runs - ran)
+                line = f"\r{ran} of {runs}, {failed} violations, {left:.0f} s to go   "
+                print(line, end="", file=sys.stderr)  # noqa: T201
+    if sys.stderr.isatty():
+        print(file=sys.stderr)  # noqa: T201
+    return tallies
 
 
 def main() -> int:
@@ -63,32 +86,37 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1000, help="how many seeds (default 1000)")
     parser.add_argument("--first", type=int, default=0, help="the first of them (default 0)")
     parser.add_argument("--seed", type=int, help="run this one only and print its last steps")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
     parser.add_argument("--until-broken", action="store_true", help="one after the other, up to the first violation")
+    parser.add_argument("--images", action="store_true", help="with --until-broken: only schedules with images")
     wanted = parser.parse_args()
     if wanted.until_broken:
-        return until_broken(wanted.first, wanted.runs)
+        return until_broken(wanted.first, wanted.runs, images=wanted.images)
     if wanted.seed is not None:
         return 0 if show(wanted.seed) else 1
     began = time.monotonic()
-    tallies = []
-    with ProcessPoolExecutor() as pool:
-        ends = wanted.first + wanted.runs
-        jobs = [pool.submit(run_some, at, min(CHUNK, ends - at)) for at in range(wanted.first, ends, CHUNK)]
-        for job in as_completed(jobs):
-            tallies.append(job.result())
-            if sys.stderr.isatty():
-                print(f"\r{sum(t.runs for t in tallies)} of {wanted.runs}", end="", file=sys.stderr)  # noqa: T201
-    seconds = time.monotonic() - began
-    failed = sorted(seed for tally in tallies for seed in tally.failed)
+    tallies = run_all(wanted.first, wanted.runs, wanted.jobs)
+    report(tallies, time.monotonic() - began, as_json=wanted.json)
+    return 1 if any(tally.failed for tally in tallies) else 0
+
+
+def report(tallies: list[Tally], seconds: float, *, as_json: bool) -> None:
+    """Print what all schedules came to."""
+    runs = sum(tally.runs for tally in tallies)
     steps, faults = sum(t.steps for t in tallies), sum(t.faults for t in tallies)
+    failed = sorted(each for tally in tallies for each in tally.failed)
+    if as_json:
+        seeds = [{"seed": seed, "promise": promise} for seed, promise in failed]
+        found = {"schedules": runs, "seconds": round(seconds, 1), "steps": steps, "faults": faults, "violations": seeds}
+        print(json.dumps(found))  # noqa: T201
+        return
     print(  # noqa: T201
-        f"{wanted.runs} schedules in {seconds:.1f} s: {wanted.runs / seconds:.0f} schedules/s, "
-        f"{steps / seconds:.0f} steps/s, {faults / seconds:.0f} faults/s ({steps} steps, {faults} faults), "
-        f"{len(failed)} violations"
+        f"{runs} schedules in {seconds:.1f} s: {runs / seconds:.1f} schedules/s, {steps / seconds:.0f} steps/s, "
+        f"{faults / seconds:.0f} faults/s ({steps} steps, {faults} faults), {len(failed)} violations"
     )
-    for seed in failed[:20]:
-        print(f"  just simulate --seed {seed}")  # noqa: T201
-    return 1 if failed else 0
+    for seed, promise in failed[:20]:
+        print(f"  {promise}: just simulate --seed {seed}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class ImageWork:
         self._deletes = world.random.choice((0.1, 0.3, 0.5))
         self._page = world.random.choice((1, 2, 1000))
         self._differ = world.chance(0.3)
-        self._latency_s = world.random.choice((0.005, 0.03, 0.2))
+        self._latency_s = world.random.choice((0.005, 0.03) if self._page < 1000 else (0.005, 0.03, 0.2))
         self._fibers: defaultdict[str, list[Fiber]] = defaultdict(list)
         self._answers: dict[Place, Any] = {}
 

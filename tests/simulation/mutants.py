@@ -40,6 +40,7 @@ def try_one(mutation: Mutation, schedules: int) -> Verdict:
         _copy_to(copy)
         _apply(mutation, copy)
         command = ["-m", "tests.simulation", "--until-broken", "--runs", str(schedules)]
+        command += ["--images"] if mutation.images else []
         run = _python(copy, command)
         if run.returncode:
             return Verdict(

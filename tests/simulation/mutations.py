@@ -16,6 +16,12 @@ class Mutation:
     file: str
     old: str
     new: str
+    images: bool = False
+    """True: only schedules with images can notice."""
+
+
+def _images(file: str, name: str, old: str, new: str) -> Mutation:
+    return Mutation(name, f"processors/{file}.py", old, new, images=True)
 
 
 def _in(file: str, name: str, old: str, new: str) -> Mutation:
@@ -193,4 +199,55 @@ MUTATIONS: Final = (
         "if error.severity is Severity.FENCED and not asleep:",
         "if error.severity is Severity.FENCED and asleep:",
     ),
+    # --- deletes that race with uploads
+    _images(
+        "handler",
+        "no second look for a tombstone",
+        "            if newest == life:\n",
+        "            if newest:\n                newest = life\n            if True:\n",
+    ),
+    _images(
+        "handler",
+        "an upload older than a tombstone is made",
+        "        _refuse_deleted(event, life)\n        while",
+        "        while",
+    ),
+    _images(
+        "handler",
+        "a deleted life is begun again",
+        "self._settled(event, wanted, life, making)",
+        "self._settled(event, wanted, 0, making)",
+    ),
+    _images(
+        "handler",
+        "the pointer goes back",
+        "keep = current is not None and not current.yields_to(pointer)",
+        "keep = False",
+    ),
+    _images(
+        "deletes",
+        "a delete takes what a newer upload uses",
+        "return manifest is not None and manifest.hlc >= tombstone",
+        "return manifest is None and blob is not None",
+    ),
+    _images(
+        "deletes",
+        "a delete looks at every life",
+        "        if key >= end:\n            return\n",
+        "        if key >= end and key < '':\n            return\n",
+    ),
+    _images(
+        "deletes",
+        "a delete leaves no tombstone",
+        "        tombstone_key(event.tenant, event.image_id, event.hlc),\n",
+        "        tombstone_key(event.tenant, event.image_id, 1),\n",
+    ),
+    _images("deletes", "a delete leaves the pointer", "    _withdraw_current(store, bucket, event)\n", ""),
+    _images(
+        "settle",
+        "whoever writes last wins",
+        "expected = None if state is None else state.etag",
+        "state = store.fetch(bucket, key, limit=MAX_BYTES)\n        expected = None if state is None else state.etag",
+    ),
+    _images("manifest", "an older pointer is not older", "return self._rank() <= other._rank()", "return True"),
 )

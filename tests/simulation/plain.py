@@ -32,7 +32,7 @@ class PlainWork:
         self._world = world
         self._store = store
         self._trouble_s = trouble_s
-        self._killers = world.chance(0.2)
+        self._killers = world.chance(0.2) and trouble_s > 0
         self._keys = world.random.choice((1, 3, 10, 200))
 
     def make(self, number: int, topic: str) -> Outgoing:
