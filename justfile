@@ -50,6 +50,11 @@ simulate *ARGS: (_sync "dev")
 mutants *ARGS: (_sync "dev")
     @{{ python }} -m tests.simulation.mutants "$@"
 
+# Run the pipeline on real servers under a seeded timetable of faults (--events N, --minutes M, --seed S, --plan)
+[no-exit-message]
+chaos *ARGS: _tools (_sync "dev")
+    @exec {{ python }} -m tests.chaos "$@"
+
 # Write the lock files from pyproject.toml (--upgrade: take newer versions)
 [no-exit-message]
 lock *ARGS: (_sync "dev")

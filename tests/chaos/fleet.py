@@ -103,10 +103,11 @@ class Fleet:
 
     def stop(self) -> dict[str, int | None]:
         """Ask all to go, and kill who does not; return the exit codes of those that were meant to be there."""
+        meant = [name for name, worker in self._workers.items() if worker.wanted]
         for name, worker in self._workers.items():
             self._signal(name, signal.SIGCONT)
             self._signal(name, signal.SIGTERM)
-            worker.frozen = False
+            worker.frozen = worker.wanted = False
         end = time.monotonic() + DRAIN_S
         for worker in self._workers.values():
             try:
@@ -114,7 +115,7 @@ class Fleet:
             except subprocess.TimeoutExpired:
                 os.killpg(worker.process.pid, signal.SIGKILL)
                 worker.process.wait()
-        return {name: worker.process.returncode for name, worker in self._workers.items() if worker.wanted}
+        return {name: self._workers[name].process.returncode for name in meant}
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         """Signal the worker alone, not its renderers: they end by themselves when it is gone."""

@@ -51,8 +51,8 @@ class Place:
     """The direct ones."""
 
 
-def make_place(name: str, folder: Path, ways: Ways, *, copies: int) -> Place:
-    """Write the files and make everything, with the verbs that users have."""
+def make_place(name: str, folder: Path, ways: Ways, *, copies: int, topics: bool = True) -> Place:
+    """Write the files and make everything (the topics if wanted), with the verbs that users have."""
     recipes = folder / "recipes"
     recipes.mkdir(parents=True)
     (recipes / "chaos.toml").write_text(RECIPE)
@@ -62,7 +62,7 @@ def make_place(name: str, folder: Path, ways: Ways, *, copies: int) -> Place:
         file.write_text(_configuration(name, stack, recipes, copies))
         darkrooms.append(Darkroom(folder, file))
     settings = load(darkrooms[0].config).settings
-    for verb in ("topics create", "schemas register"):
+    for verb in (*(["topics create"] if topics else []), "schemas register"):
         wait_until(lambda verb=verb: _done(darkrooms[0], verb), START_S, what=verb)  # type: ignore[misc]
     store = make_store(settings)
     for bucket in (settings.store.bucket, settings.store.upload_bucket):

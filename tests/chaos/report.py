@@ -49,8 +49,11 @@ class Report:
     stall_limit_s: float
     longest_silence_s: float
     """Of all answers while there was work, without the time in which a server or the network was at fault."""
+    longest_silence_raw_s: float
     silence_limit_s: float
     throughput: Mapping[str, float]
+    answers_each_5_s: Sequence[int]
+    """From the first answer on."""
     seconds: Mapping[str, float]
     """How long each phase took."""
     unconfirmed: int
@@ -91,7 +94,13 @@ class Report:
                     f"({self.longest_stall_raw_s:.1f} s with brokers away)"
                 ),
             ),
-            ("longest silence", f"{self.longest_silence_s:.1f} s of {self.silence_limit_s:.1f} s"),
+            (
+                "longest silence",
+                (
+                    f"{self.longest_silence_s:.1f} s of {self.silence_limit_s:.1f} s "
+                    f"({self.longest_silence_raw_s:.1f} s with servers away)"
+                ),
+            ),
             ("answers a second", ", ".join(f"{name} {value:.0f}" for name, value in self.throughput.items())),
             ("seconds", ", ".join(f"{name} {value:.0f}" for name, value in self.seconds.items())),
             ("ended by themselves", ", ".join(self.ended_by_themselves) or "none"),
@@ -104,6 +113,13 @@ def told(violations: Sequence[Violation]) -> tuple[int, dict[str, int], list[str
     """Return how many there are, how many of each kind, and the words of the first ones."""
     kinds = dict(sorted(Counter(each.kind for each in violations).items()))
     return len(violations), kinds, [f"{each.kind}: {each.detail}" for each in violations[:SHOWN]]
+
+
+def each_5_s(times: Sequence[float]) -> list[int]:
+    """Return how many of these times lie in each five seconds from the first on."""
+    first = min(times, default=0.0)
+    counts = Counter(int(time - first) // 5 for time in times)
+    return [counts[number] for number in range(max(counts, default=-1) + 1)]
 
 
 def versions() -> dict[str, str]:
