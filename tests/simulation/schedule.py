@@ -24,6 +24,7 @@ TROUBLE_S = 40.0
 REST_S = 400.0
 LOOK_S = 0.25
 """Between two looks at what became visible."""
+BUNCH_S = 4.0
 IMAGES_EVERY = 4
 """One schedule of so many handles images, with the real handler and a store; the others try the engine alone."""
 
@@ -95,10 +96,15 @@ class Schedule:
     # --- the input -----------------------------------------------------------------------------------------------
 
     def _publish(self, count: int) -> None:
+        world = self.world
         first, second, *_ = self._work.lanes
+        bunched = world.chance(0.5)  # so that news of one image on several lanes is handled at the same time
         for number in range(count):
-            topic = second if self.world.chance(0.3) else first
-            self.world.at(self.world.random.uniform(0, TROUBLE_S * 0.7), partial(self._append, number, topic))
+            topic = second if world.chance(0.3) else first
+            when = world.random.uniform(0, TROUBLE_S * 0.7)
+            if bunched:
+                when = when // BUNCH_S * BUNCH_S + world.random.uniform(0, 0.3)
+            world.at(when, partial(self._append, number, topic))
 
     def _append(self, number: int, topic: str) -> None:
         cluster, made = self.world.cluster, self._work.make(number, topic)
