@@ -53,7 +53,19 @@ BARE: Final = Contestant("bare", "bare", python("bare_loop"))
 _QUIX: Final = (str(tools.quix().folder / "venv" / "bin" / "python"), "-m", "tests.bench.peers.quix_app")
 QUIX: Final = Contestant("quix", "quix", _QUIX, ("500",), tools.quix())
 """commit_every=500, and the client's back-off as ours."""
+QUIX_EACH: Final = Contestant("quix, commit each", "quix", _QUIX, ("1",), tools.quix())
+"""commit_every=1: what a low latency takes."""
 QUIX_DEFAULT: Final = Contestant("quix, defaults", "quix", _QUIX, (), tools.quix())
+_STREAMS: Final = tools.java_command(tools.STREAMS)
+STREAMS: Final = Contestant("streams", "streams", _STREAMS, ("2",), tools.STREAMS)
+STREAMS_12: Final = Contestant("streams, 12 threads", "streams", _STREAMS, ("12",), tools.STREAMS)
+"""As many threads as there are partitions: more cannot work."""
+STREAMS_TUNED: Final = Contestant("streams, commit 1 ms", "streams", _STREAMS, ("2", "1"), tools.STREAMS)
+_PARALLEL: Final = tools.java_command(tools.PARALLEL)
+PARALLEL: Final = Contestant("parallel", "parallel", _PARALLEL, (), tools.PARALLEL)
+PARALLEL_64: Final = Contestant("parallel, 64 threads", "parallel", _PARALLEL, ("threads=64",), tools.PARALLEL)
+PARALLEL_EAGER: Final = Contestant("parallel, eager", "parallel", _PARALLEL, ("eager",), tools.PARALLEL)
+PARALLEL_TUNED: Final = Contestant("parallel, commit 5 ms", "parallel", _PARALLEL, ("commit=5",), tools.PARALLEL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tests.bench.peers.contestants import BARE, OURS, OURS_64, QUIX, QUIX_DEFAULT
+from tests.bench.peers.contestants import (
+    BARE,
+    OURS,
+    OURS_64,
+    PARALLEL,
+    PARALLEL_64,
+    PARALLEL_EAGER,
+    PARALLEL_TUNED,
+    QUIX,
+    QUIX_DEFAULT,
+    QUIX_EACH,
+    STREAMS,
+    STREAMS_12,
+    STREAMS_TUNED,
+)
 from tests.bench.peers.events import even, uneven
 
 if TYPE_CHECKING:
@@ -71,16 +85,30 @@ W3_AIMS: Final = (
     Aim("p50, times the bare loop's", 1.3, lambda by: by["ours"]["p50_ms"] / by["bare"]["p50_ms"], at_least=False),
     Aim("p99, times the bare loop's", 1.5, lambda by: by["ours"]["p99_ms"] / by["bare"]["p99_ms"], at_least=False),
 )
-W1: Final = Rates("w1", even, (Entry(OURS), Entry(BARE), Entry(QUIX), Entry(QUIX_DEFAULT, 0.1)), _W1_AIMS)
+W1: Final = Rates(
+    "w1",
+    even,
+    (Entry(OURS), Entry(BARE), Entry(QUIX), Entry(QUIX_DEFAULT, 0.1), Entry(STREAMS), Entry(PARALLEL, 0.25)),
+    _W1_AIMS,
+)
 W2: Final = Rates(
     "w2",
     uneven,
-    (Entry(OURS), Entry(OURS_64), Entry(BARE, 0.02), Entry(QUIX, 0.02)),
+    (
+        Entry(OURS),
+        Entry(OURS_64),
+        Entry(PARALLEL, 0.2),
+        Entry(PARALLEL_64, 0.2),
+        Entry(PARALLEL_EAGER, 0.2),
+        Entry(STREAMS_12, 0.1),
+        Entry(BARE, 0.02),
+        Entry(QUIX, 0.02),
+    ),
     _W2_AIMS,
     share=0.2,
 )
-POISON: Final = (OURS, BARE, QUIX)
-W3: Final = (OURS, BARE, QUIX, QUIX_DEFAULT)
-EVERYBODY: Final = (OURS, BARE, QUIX)
+POISON: Final = (OURS, BARE, QUIX, STREAMS_12, PARALLEL, PARALLEL_EAGER)
+W3: Final = (OURS, BARE, QUIX_EACH, QUIX_DEFAULT, STREAMS_TUNED, STREAMS, PARALLEL_TUNED)
+EVERYBODY: Final = (OURS, BARE, QUIX, STREAMS, PARALLEL)
 EVENTS_PER_IDLE: Final = 1_000
 """One event of w3 for so many of w1: it has 200."""

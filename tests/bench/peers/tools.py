@@ -24,6 +24,28 @@ def quix() -> Part:
     )
 
 
+def java(name: str, what: str) -> Part:
+    """A Java peer: its jars by Maven, then its one class compiled beside them."""
+    folder = HERE / name
+    pom, source = folder / "pom.xml", folder / "Contestant.java"
+    maven = f'mvn --batch-mode --file "{pom}" dependency:copy-dependencies -DincludeScope=runtime'
+    script = (
+        f'{maven} -DoutputDirectory={{target}}/libs && javac -cp "{{target}}/libs/*" -d {{target}}/classes "{source}"'
+    )
+    return Part(name, f"{what} by Maven", "mvn", pom.read_text() + source.read_text(), ("sh", "-c", script), r"Copying")
+
+
+def java_command(part: Part) -> tuple[str, ...]:
+    """Return how it is run: a JVM's defaults but for the heap and the place of its temporary files."""
+    folder = part.folder
+    paths = f"{folder / 'classes'}:{folder / 'libs'}/*"
+    return ("java", "-Xmx512m", f"-Djava.io.tmpdir={folder}", "-cp", paths, "Contestant")
+
+
+STREAMS: Final = java("kafka_streams", "Kafka Streams")
+PARALLEL: Final = java("parallel_consumer", "Confluent Parallel Consumer")
+
+
 def missing(part: Part | None) -> str:
     """Fetch a peer; return why that is not possible, or nothing."""
     if part is None:
