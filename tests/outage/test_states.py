@@ -98,6 +98,7 @@ def test_a_worker_too_many_waits_for_an_assignment(world: World, lines: list[Any
     wait_until(lambda: sum(each.status()["assigned"] for each in engines) == PARTITIONS, LIMIT_S)
     spare = wait_until(lambda: next((each for each in engines if not each.status()["assigned"]), None), LIMIT_S)
 
+    assert spare is not None
     assert "do" not in assert_said(spare, lines, "waiting: assignment", ready=True, level="info")
 
 
