@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from schemas.errors import Permanent
 from schemas.events import ImageDeleted, ImageFailed, ImageReady, ImageRemoved, ImageUploaded
 from schemas.headers import read_replay
 from schemas.ids import life_of
@@ -69,13 +70,13 @@ class Records:
         """Return an input."""
         place, at = _place(message), message.timestamp()[1] / 1000
         found: Any = message.headers()
-        headers = tuple((name, value or b"") for name, value in found or ())
+        replay = read_replay(tuple((name, value or b"") for name, value in found or ()))
+        replay_id = None if replay is None else replay.replay_id
         try:
             event = self._codec.decode(place[0], message.value())
-        except Exception:  # noqa: BLE001 - whatever is wrong with it: it is garbage, and we made it so
-            return Asked(place, at, "garbage", message.key(), fails_with=GARBAGE)
+        except Permanent:  # garbage, which we made ourselves; its copy on the replay topic is garbage too
+            return Asked(place, at, "garbage", message.key(), replay_id=replay_id, fails_with=GARBAGE)
         assert isinstance(event, ImageUploaded | ImageDeleted)
-        replay = read_replay(headers)
         source = event.source.sha256 if isinstance(event, ImageUploaded) else None
         return Asked(
             place,
@@ -85,7 +86,7 @@ class Records:
             event.event_id,
             (event.tenant, event.image_id),
             event.hlc,
-            None if replay is None else replay.replay_id,
+            replay_id,
             self._bad.get(source or "", frozenset()),
         )
 

@@ -103,7 +103,7 @@ class Report:
             ),
             ("answers a second", ", ".join(f"{name} {value:.0f}" for name, value in self.throughput.items())),
             ("seconds", ", ".join(f"{name} {value:.0f}" for name, value in self.seconds.items())),
-            ("ended by themselves", ", ".join(self.ended_by_themselves) or "none"),
+            ("ended by themselves", _counts(Counter(self.ended_by_themselves)) or "none"),
             ("exit codes", ", ".join(f"{name} {code}" for name, code in self.exit_codes.items())),
             ("violations", f"{self.violations} {_counts(self.violations_by_kind)}".strip()),
         ]
