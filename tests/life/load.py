@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 KEYS: Final = 40
 """Images that are uploaded again and again, each time with other pixels: nothing is answered from a manifest."""
+MOST_WAITING: Final = 60
+"""Unanswered uploads at once: a machine that is busy with other things gets fewer, not a heap that grows."""
 LIMIT_S: Final = 60.0
 DELIVERY_S: Final = 20.0
 
@@ -109,6 +111,8 @@ class Load:
         with registry, Publisher(parts, parallel=2) as publisher:
             while not self._publishing.wait(self._pause):
                 number = len(self._sent)
+                if number - len(self._seen) >= MOST_WAITING:
+                    continue
                 upload = Upload(picture(number), f"tenant-{number % 3}", f"image-{number % KEYS}", "avatar")
                 while self.extra:
                     self._sent.append(_Sent(time.monotonic(), publisher.submit(self.extra.pop())))

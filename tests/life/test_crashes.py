@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.local.processes import die_with_parent
 from tests.command import ROOT
 from tests.life.poison import DEAD, POISON
 from tests.runtime.test_engine import World
@@ -43,7 +44,13 @@ class Supervised:
         self._thread.join(30)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        return subprocess.Popen(
+            self._command,
+            cwd=ROOT,
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - it takes no lock
+        )
 
     def _watch(self) -> None:
         while True:
