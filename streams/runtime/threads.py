@@ -49,11 +49,11 @@ class Inbox:
     def __bool__(self) -> bool:
         return bool(self.results or self.calls or self.unwanted)
 
-    def wait(self, seconds: float) -> None:
-        """Wait until something came or the time is over."""
-        if not self:
-            self._bell.wait(seconds)
+    def wait(self, seconds: float) -> bool:
+        """Wait until something came, somebody rang or the time is over; return False for the last."""
+        rung = bool(self) or self._bell.wait(seconds)
         self._bell.clear()
+        return rung
 
 
 class HandlerThreads:
