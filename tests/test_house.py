@@ -146,7 +146,8 @@ def test_what_is_imported_is_declared(package: str, distributions: set[str]) -> 
     owners = importlib.metadata.packages_distributions()
     part_of = {"pydantic_core": "pydantic"}  # one product, released as two packages
     used = {
-        name: {part_of.get(owner, owner).lower() for owner in owners.get(name, [name])} for name in imported(package)
+        name: {part_of.get(owner, owner).lower().replace("_", "-") for owner in owners.get(name, [name])}
+        for name in imported(package)
     }
     assert {name: owner for name, owner in used.items() if not owner & distributions} == {}
 
