@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.bench.peers import events, latency, plan, throughput, tools
+from tests.bench.peers import events, latency, plan, profile, throughput, tools
 from tests.bench.peers.broker import running_broker
 from tests.bench.peers.contestants import BARE
 from tests.bench.peers.report import Table
@@ -36,6 +36,7 @@ class Options:
     peers: tuple[str, ...]
     rounds: int
     events: int
+    profile: bool
 
     def chosen(self, contestants: Iterable[Contestant]) -> list[Contestant]:
         """Return those of them that take part."""
@@ -106,6 +107,7 @@ def _options() -> Options:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=200_000, help="of w1; the others' are in proportion")
     parser.add_argument("--quick", action="store_true", help="one round, half the events")
+    parser.add_argument("--profile", action="store_true", help="say where our time goes in w1, before the workloads")
     given = parser.parse_args()
     only = tuple(given.only.split(","))
     if unknown := set(only) - set(WORKLOADS):
@@ -114,8 +116,8 @@ def _options() -> Options:
     if unknown := set(peers) - {each.peer for each in plan.EVERYBODY}:
         parser.error(f"no peer {', '.join(sorted(unknown))}")
     if given.quick:
-        return Options(only, peers, 1, given.events // QUICK)
-    return Options(only, peers, given.rounds, given.events)
+        return Options(only, peers, 1, given.events // QUICK, given.profile)
+    return Options(only, peers, given.rounds, given.events, given.profile)
 
 
 def _skipped(peers: Iterable[str]) -> dict[str, str]:
@@ -127,12 +129,14 @@ def _skipped(peers: Iterable[str]) -> dict[str, str]:
     return {peer: why for peer, why in found.items() if why}
 
 
-def _warm_up(cluster: Cluster) -> None:
+def _warm_up(cluster: Cluster, options: Options) -> None:
     """A broker that has just started runs everything at a third of its speed: have it work first."""
     made = events.even(WARM_UP_EVENTS)
     load = throughput.Load(cluster.preload(made, "warm"), made)
     for _ in range(2):
         throughput.run(cluster, BARE, load)
+    if options.profile:
+        profile.show(cluster, load)
     cluster.drop(load.topic)
 
 
@@ -144,7 +148,7 @@ def main() -> int:
     result: dict[str, Any] = {"bench": "runtime", "rounds": options.rounds, "skipped": skipped}
     clean = True
     with running_broker() as cluster:
-        _warm_up(cluster)
+        _warm_up(cluster, options)
         for name in options.only:
             table = WORKLOADS[name](cluster, options)
             table.show()

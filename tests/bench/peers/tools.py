@@ -14,6 +14,8 @@ HERE: Final = Path(__file__).parent
 QUIX: Final = "3.28.1"
 """It wants confluent-kafka < 2.13, so it cannot live beside ours."""
 
+PY_SPY: Final = "0.4.3"
+
 
 def quix() -> Part:
     """Quix Streams in a virtual environment of its own."""
@@ -22,6 +24,13 @@ def quix() -> Part:
     return Part(
         "quix", f"Quix Streams {QUIX} by pip, 131 MB installed", "pip", script, ("sh", "-c", script), r"Collecting"
     )
+
+
+def py_spy() -> Part:
+    """The profiler, in a virtual environment of its own: only `--profile` wants it."""
+    venv = "{target}/venv"
+    script = f'"{sys.executable}" -m venv {venv} && {venv}/bin/python -m pip install py-spy=={PY_SPY}'
+    return Part("py-spy", f"py-spy {PY_SPY} by pip", "pip", script, ("sh", "-c", script), r"Collecting")
 
 
 def java(name: str, what: str) -> Part:
