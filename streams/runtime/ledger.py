@@ -200,11 +200,13 @@ class Ledger:
 
         ``releasing``: the partition is handed over in order, so its next owner has no reason to suspect anything.
         """
-        base = self.next_poll
+        base = max(self.next_poll, self.base)
         for offset in self._order:
             if offset not in batch and offset not in self._committed:
                 base = offset
                 break
+        while base in self._committed:  # done, not polled again yet: the map tells only of what is beyond the base
+            base += 1
         done = frozenset(o for o in (*self._committed, *batch) if o > base)
         tried = 0 if releasing else self._tried if base == self._opened_at else 1
         suspects = tuple(sorted(item for item in self._suspects.items() if item[0] >= base and item[0] not in batch))

@@ -126,3 +126,18 @@ class LedgerMachine(RuleBasedStateMachine):
 
 LedgerMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestLedger = LedgerMachine.TestCase
+
+
+def test_what_is_done_and_not_polled_again_yet_is_not_forgotten() -> None:
+    """A new owner polls piece by piece; where a piece ends before a finished record, the position is past that too."""
+    ledger = Ledger(P0, 1, OffsetMap(TOPIC_ID, 0, frozenset({1, 2, 4})))
+    first = record(0, "a")
+    ledger.add([first])
+    ledger.finish(ledger.start())
+
+    position = ledger.position({0})
+    ledger.committed([first], position.offset or 0)
+
+    assert position.offset == 3
+    assert decode(position.metadata, TOPIC_ID, 3).done == {4}
+    assert ledger.position(()).offset == 3, "never back to what was polled"

@@ -21,7 +21,7 @@ from tests.simulation.world import World
 
 TROUBLE_S = 40.0
 """How long things go wrong; then the fleet has to come to rest."""
-REST_S = 400.0
+REST_S = 900.0
 LOOK_S = 0.25
 """Between two looks at what became visible."""
 BUNCH_S = 4.0
