@@ -42,7 +42,7 @@ REPLAYED: Final = 0.1
 """The share of the events that are copies on the replay topic."""
 TICK_S: Final = 0.1
 START_S: Final = 90.0
-DRAIN_S: Final = 120.0
+DRAIN_S: Final = 60.0
 """Without one more answer, the rest will not come either."""
 STALL_LIMIT_S: Final = 10.0 + 1.0 + 2.0
 """The workers' transaction time-out, the brokers' clean-up interval, and two looks of the sampler on a busy machine."""
@@ -106,7 +106,7 @@ class Run:
         publishing.start()
         if timetable is not None:
             self.chaos = chaos = Chaos(self._cluster, self.fleet, timetable, began)
-            self._until(lambda: chaos.over and not publishing.is_alive(), 4 * seconds + DRAIN_S)
+            self._until(lambda: chaos.over and not publishing.is_alive(), seconds + DRAIN_S)
         else:
             self._until(lambda: not publishing.is_alive() and self.answered(), DRAIN_S)
         self.seconds[name] = time.monotonic() - began

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support import Stack
 
 EVENTS, FEWEST_FAULTS, SEED = 5000, 12, 7
-LIMIT_S = 300
+LIMIT_S = 480
 
 
 @pytest.mark.slow
