@@ -7,7 +7,8 @@ between any two steps. `drive` runs them for real.
 
 The rules, each with a schedule behind it that broke an earlier form:
 
-* RETRIABLE: the same call again; it is not done until the answer is definite.
+* RETRIABLE: the same call again, for as long as a transaction may last; then it counts as INDEFINITE. (A client whose
+  coordinator was handed over in that very moment answered "again" for minutes after the broker was back.)
 * ABORTABLE: flush (aborting under a produce request in flight can be fatal), abort; the loop forms the batch AGAIN
   from what it then still owns, because group metadata that is fresh beside entries that are not would be accepted.
 * A record that the broker refused leaves a gap in the client's sequence, which holds up what was queued behind it for
@@ -108,6 +109,8 @@ class Committer:
         self._producer: Producer | None = None
         self._disturbances = 0
         self._repeated = 0
+        self.at = ""
+        """The call that was made last, and its error if it is being repeated; for whoever asks why it takes so long."""
         self.renewals = 0
         """New epochs taken after the first."""
 
@@ -194,15 +197,20 @@ class Committer:
                 return producer
 
     def _insist(self, name: str, call: Callable[[], None]) -> Generator[Step, Any, None]:
-        """Make the same call until its answer is something other than "again"."""
+        """Make the same call until its answer is something other than "again", or that has lasted too long."""
         backoff = FIRST_BACKOFF_S
+        begun = self._clock()
         while True:
+            self.at = name
             try:
                 yield Step(name, call)
             except BrokerError as error:
                 if error.severity is not Severity.RETRIABLE:
                     raise
+                if self._clock() - begun >= self._transaction_timeout:
+                    raise BrokerError(Severity.INDEFINITE, error.code, f"{name}: {error.detail}") from error
                 self._repeated += 1
+                self.at = f"{name}: {error}"
                 yield Step("sleep", partial(self._sleep, backoff))
                 backoff = min(backoff * 2, LAST_BACKOFF_S)
             else:

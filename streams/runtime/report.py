@@ -160,7 +160,7 @@ class Report:
         if self._failing_since is not None and now - self._failing_since >= LATE_S:
             return f"no transaction has committed for {now - self._failing_since:.0f} s: {self._refusal}"
         if self._formed_at is not None and now - self._formed_at >= LATE_S:
-            return f"a transaction has been under way for {now - self._formed_at:.0f} s"
+            return f"a transaction has been under way for {now - self._formed_at:.0f} s, now at {self._committer.at}"
         return ""
 
     def _enter(self, state: State, why: str, now: float) -> None:

@@ -217,3 +217,27 @@ def test_initialising_goes_on_until_it_works(committer: Committer, world: World)
 
     assert _run(committer).verdict is Verdict.RESOLVED
     assert world.calls.count("init") == 4
+
+
+def test_a_call_that_is_answered_again_for_too_long_ends_in_a_new_producer(world: World, committer: Committer) -> None:
+    """A client that never finds its coordinator again is given up; which way its transaction went is then asked."""
+    world.errors["commit"] = [RETRIABLE] * 1000
+
+    outcome = _run(committer)
+
+    assert (outcome.verdict, world.producers) == (Verdict.RESOLVED, 2)
+    assert 10 <= world.now < 13
+    assert committer.at == "init_transactions"
+
+
+def test_an_initialisation_that_is_answered_again_for_too_long_is_tried_by_a_new_producer(
+    world: World, committer: Committer
+) -> None:
+    """Not even the first call of a client may keep a worker waiting for good."""
+    world.errors |= {"commit": [INDEFINITE], "init": [RETRIABLE] * 30}
+
+    outcome = _run(committer)
+
+    assert outcome.verdict is Verdict.RESOLVED
+    assert world.producers > 2
+    assert not world.errors["init"]
