@@ -56,6 +56,20 @@ def test_slow_records_of_one_tenant_leave_the_other_half_of_the_threads() -> Non
         assert _in_flight(driven) == {b"slow": 2, b"fast": 2}
 
 
+def test_the_partitions_of_a_tenant_go_in_turn() -> None:
+    """A backlog on one partition does not hold up what the same tenant has on another."""
+    driven = _driven(1)
+    driven.poll(record(0, "hot/0"))
+    driven.poll(*[record(n, f"hot/{n}") for n in range(1, 50)], *[record(n, f"hot/{n}", P1) for n in range(50, 99)])
+    places = []
+    for _ in range(20):
+        task = driven.started[0]
+        places.append(task.partition)
+        driven.finish_tasks(task)
+
+    assert 9 <= places.count(P1) <= 11
+
+
 def test_a_tenant_alone_has_all_threads() -> None:
     """Nobody waits for a share that nobody else wants."""
     driven = _driven()

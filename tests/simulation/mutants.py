@@ -20,7 +20,7 @@ from tests.simulation.mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("streams", "schemas", "processors", "tests", "pyproject.toml")
-UNIT_TESTS = ("test_committer.py", "test_loop.py", "test_ledger_machine.py", "test_offset_map.py")
+UNIT_TESTS = ("test_committer.py", "test_loop.py", "test_ledger_machine.py", "test_offset_map.py", "test_fair.py")
 LIMIT_S = 300.0
 
 

@@ -43,6 +43,12 @@ MUTATIONS: Final = (
         "        if self.base not in batch and self.base not in self._committed:\n            base = self.base\n"
         "        done = frozenset(o for o in (*self._committed",
     ),
+    _in(
+        "ledger",
+        "a finished record right behind what was polled forgotten",
+        "while base in self._committed:",
+        "while base < 0:",
+    ),
     _in("ledger", "map ignored on assignment", "self._committed = set(found.done)", "self._committed = set()"),
     _in(
         "ledger",
@@ -64,7 +70,12 @@ MUTATIONS: Final = (
         "        if waiting and len(waiting) > 1:\n",
     ),
     _in("ledger", "what was committed not remembered", "self._committed.add(record.offset)", "pass"),
-    _in("ledger", "starts beyond what the map can tell", "< self.base + HORIZON", "< self.base + 2 * HORIZON"),
+    _in(
+        "ledger",
+        "starts beyond what the map can tell",
+        "[0].offset < self.base + HORIZON",
+        "[0].offset < self.base + 2 * HORIZON",
+    ),
     _in("ledger", "tries not counted", "self._tried = found.tried + 1", "self._tried = max(1, found.tried)"),
     _in(
         "ledger",
@@ -87,7 +98,12 @@ MUTATIONS: Final = (
         "        if incarnation != self.incarnation(partition):\n            return",
         "        if not self.incarnation(partition):\n            return",
     ),
-    _in("loop", "ledger kept when the partition goes", "            self._ledgers.pop(partition, None)\n", ""),
+    _in(
+        "loop",
+        "ledger kept when the partition goes",
+        "ledger = self._ledgers.pop(partition, None)",
+        "ledger = self._ledgers.get(partition)",
+    ),
     _in(
         "loop",
         "retry forgotten",
@@ -122,6 +138,26 @@ MUTATIONS: Final = (
     ),
     _in("pauses", "pause forgotten", "                pause.append(partition)", "                pass"),
     _in("pauses", "resume forgotten", "                resume.append(partition)", "                pass"),
+    # --- whose turn it is
+    _in(
+        "fair",
+        "whoever came first goes on",
+        "level = self._running.get(tenant, 0)\n        self._level_of",
+        "level = 0\n        self._level_of",
+    ),
+    _in("fair", "what is in flight is never back", "self._count(tenant, -1)", "self._count(tenant, 1)"),
+    _in(
+        "fair",
+        "one partition has all the turns",
+        "            ledgers.rotate(-1)\n            if ledger.within_reach",
+        "            if ledger.within_reach",
+    ),
+    _in(
+        "fair",
+        "who was out of reach is not asked again",
+        "        for tenant in aside:",
+        "        for tenant in aside[:0]:",
+    ),
     # --- the commit line
     _in(
         "commit_line",

@@ -86,6 +86,8 @@ class Promises:
         """Inputs that are to be answered and are not yet."""
         self._last: dict[TopicPartition, int] = {}
         """The last input of each partition."""
+        self._rebuilt: set[TopicPartition] = set()
+        """Where a position was made from answers: it may stand on a gap with everything behind it in the map."""
         self._orders: dict[tuple[str, bytes | None, str], int] = {}
         """The last answered offset by lane, key and topic of the answers: across topics there is no order."""
         self.found: list[Violation] = []
@@ -125,6 +127,8 @@ class Promises:
     def begun_again(self, partition: TopicPartition, offset: int, *, known: frozenset[int]) -> None:
         """An operator set the position; what is not ``known`` as done behind it may be answered once more."""
         self.observe()
+        if known:
+            self._rebuilt.add(partition)
         for place in [p for p in self.inputs if p[:2] == partition]:
             if place[2] < offset:
                 self._open.discard(place)
@@ -149,6 +153,8 @@ class Promises:
         offset = position.offset or 0
         if last < max(offset, self._cluster.log(partition).start):
             return False
+        if partition not in self._rebuilt:
+            return True
         done = decode(position.metadata, self._cluster.topic_id(partition.topic), offset).done
         mine = (place[2] for place in self.inputs if place[:2] == partition)
         return any(number >= offset and number not in done for number in mine)

@@ -14,6 +14,12 @@ def test_every_promise_is_kept_whatever_goes_wrong(first: int) -> None:
         assert Schedule(seed).run() == [], f"just simulate --seed {seed}"
 
 
+@pytest.mark.parametrize("seed", [5249], ids=["a finished record right behind what was polled"])
+def test_schedules_that_once_found_a_mistake(seed: int) -> None:
+    """What a schedule has found stays found."""
+    assert Schedule(seed).run() == []
+
+
 @pytest.mark.parametrize("seed", [5, 7], ids=["engine", "images"])
 def test_a_seed_is_a_schedule(seed: int) -> None:
     """The same seed gives the same steps, to the byte; another gives others."""
