@@ -9,7 +9,6 @@ from processors.recipe import Format, Metadata, VariantSpec
 if TYPE_CHECKING:
     from processors.vips import Image
 
-_WHITE: Final = "#ffffff"
 _OPTIMISED, _TRELLIS, _SCANS = 1, 2, 3
 """From these efforts on a JPEG gets tables of its own, mozjpeg's trellis and tables, and the search for best scans."""
 _MOZJPEG_TABLE: Final = 3
@@ -21,23 +20,12 @@ _THUMBNAIL: Final = "exif-ifd1-"
 
 
 def encode(image: Image, spec: VariantSpec) -> bytes:
-    """Return the file's bytes. ``image`` is 8-bit sRGB or grey, straight alpha, in memory, upright."""
-    image = _flattened(image, spec)
+    """Return the file's bytes. ``image`` is finished: 8-bit sRGB or grey, straight alpha if the format has any."""
     keep = "none"
     if spec.metadata is Metadata.KEEP:
         image, keep = _without_private_fields(image), "exif,iptc"
     save = {Format.JPEG: _jpeg, Format.WEBP: _webp, Format.AVIF: _avif, Format.PNG: _png}
     return bytes(save[spec.format](image, spec, keep))
-
-
-def _flattened(image: Image, spec: VariantSpec) -> Image:
-    """Lay a transparent image on the background, where one is asked for or the format can't do without."""
-    if not image.hasalpha() or (spec.background is None and spec.format.has_alpha):
-        return image
-    colour = spec.background or _WHITE
-    if image.bands == 2:  # noqa: PLR2004 - grey and alpha: the background may have a colour
-        image = image.colourspace("srgb")
-    return image.flatten(background=[int(colour[at : at + 2], 16) for at in (1, 3, 5)])
 
 
 def _without_private_fields(image: Image) -> Image:

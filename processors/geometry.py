@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from processors.recipe import MAX_SIDE, Fit, Gravity, VariantSpec, crops
+from processors.recipe_words import SMART
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,22 +68,41 @@ class Crop:
         return f"{self.size} at {self.left},{self.top}"
 
 
-def resized(source: Size, spec: VariantSpec) -> Size:
-    """Return the size of the whole image before any crop; no larger than the source unless the variant upscales."""
-    ratios = [
-        Fraction(wanted, has)
-        for wanted, has in ((spec.width, source.width), (spec.height, source.height))
-        if wanted is not None
-    ]
-    choose = min if spec.fit is Fit.FIT else max
-    scale = choose(ratios, default=Fraction(1))
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A crop of which only the size is known before the pixels are."""
+
+    size: Size
+    by: Gravity
+    """ATTENTION or ENTROPY."""
+    within: Crop
+    """The part of the level in which it is looked for."""
+
+    def __str__(self) -> str:
+        return f"{self.size} where {self.by} finds it"
+
+
+def resized(source: Size, spec: VariantSpec, bounds: Size | None = None) -> Size:
+    """Return the size of the whole image before any crop; no larger than the source unless the variant upscales.
+
+    ``bounds`` is what is really enlarged, where ``source`` is only a part of it.
+    """
+    most = _largest_scale(bounds or source)
     if not spec.upscale:
-        scale = min(scale, Fraction(1))
-    scale = min(scale, _largest_scale(source))
-    return Size(_scaled(source.width, scale), _scaled(source.height, scale))
+        most = min(most, Fraction(1))
+    across, down = (
+        Fraction(wanted, has) if wanted is not None else None
+        for wanted, has in ((spec.width, source.width), (spec.height, source.height))
+    )
+    if spec.fit is Fit.FORCE and across is not None and down is not None:
+        return Size(_scaled(source.width, min(across, most)), _scaled(source.height, min(down, most)))
+    choose = min if spec.fit in {Fit.FIT, Fit.PAD} else max
+    scale = choose((ratio for ratio in (across, down) if ratio is not None), default=Fraction(1))
+    scale = min(max(scale, _smallest_scale(source, spec)), most)
+    return _within_area(Size(_scaled(source.width, scale), _scaled(source.height, scale)), spec.max_pixels)
 
 
-def cropped(whole: Size, spec: VariantSpec, focus: FocusPoint | None) -> Crop | None:
+def cropped(whole: Size, spec: VariantSpec, focus: FocusPoint | None) -> Crop | Search | None:
     """Return what is kept of the resized image, or None for all of it."""
     if not crops(spec.fit) or spec.width is None or spec.height is None:
         return None
@@ -93,13 +113,33 @@ def cropped(whole: Size, spec: VariantSpec, focus: FocusPoint | None) -> Crop | 
     kept = Size(min(box.width, whole.width), min(box.height, whole.height))
     if kept == whole:
         return None
-    free = Size(whole.width - kept.width, whole.height - kept.height)
+    if spec.gravity in SMART:
+        return Search(kept, spec.gravity, Crop(0, 0, whole))
     if spec.gravity is Gravity.FOCUS and focus is not None:
         left = _around(focus.x, whole.width, kept.width)
         top = _around(focus.y, whole.height, kept.height)
         return Crop(left, top, kept)
-    x, y = _ANCHORS[Gravity.CENTER if spec.gravity is Gravity.FOCUS else spec.gravity]
-    return Crop(math.floor(free.width * x), math.floor(free.height * y), kept)
+    return Crop(*anchored(Size(whole.width - kept.width, whole.height - kept.height), spec.gravity), kept)
+
+
+def anchored(free: Size, gravity: Gravity) -> tuple[int, int]:
+    """Return how much of the free space lies to the left and above; what is no direction is the centre."""
+    x, y = _ANCHORS.get(gravity, _ANCHORS[Gravity.CENTER])
+    return math.floor(free.width * x), math.floor(free.height * y)
+
+
+def _smallest_scale(source: Size, spec: VariantSpec) -> Fraction:
+    across = Fraction(spec.min_width or 0, source.width)
+    return max(across, Fraction(spec.min_height or 0, source.height))
+
+
+def _within_area(size: Size, most: int | None) -> Size:
+    """Shrink in proportion until no more than ``most`` pixels are left."""
+    if most is None or size.area <= most:
+        return size
+    scale = Fraction(math.isqrt(most * 10**8 // size.area), 10**4)
+    width, height = max(1, math.floor(size.width * scale)), max(1, math.floor(size.height * scale))
+    return Size(min(width, most), min(height, max(1, most // min(width, most))))
 
 
 def _largest_scale(source: Size) -> Fraction:

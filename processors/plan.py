@@ -12,124 +12,72 @@ of a 12-megapixel photograph:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from processors.facts import Facts, SourceFormat
-from processors.geometry import Crop, Size, cropped, resized
+from processors.geometry import Search, Size
+from processors.layout import lay_out
 from processors.recipe import Fit, Gravity, Recipe, VariantSpec
+from processors.steps import Conversion, Decode, Level, Output, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from processors.geometry import Crop
+    from processors.layout import Layout
     from schemas.events import Attributes
+
+__all__ = ["MARGIN", "SEARCH_SIDE", "SUMMARY_SIDE", "Conversion", "Decode", "Level", "Output", "Plan", "make_plan"]
 
 MARGIN: Final = 1.5
 """How many times as large as what it feeds an image has to be, in both directions."""
 SUMMARY_SIDE: Final = 100
 """Pixels: the most that a thumbhash takes."""
+SEARCH_SIDE: Final = 200
+"""Pixels: below it, what attracts the eye can't be told from what does not. libvips itself looks at 32."""
 _SHRINKS: Final = {SourceFormat.JPEG: (8, 4, 2), SourceFormat.WEBP: (8, 4, 2)}
 
 
-class Conversion(StrEnum):
-    """What brings the decoded colours to 8-bit sRGB or grey."""
+def make_plan(facts: Facts, recipe: Recipe, attributes: Attributes, kept: Crop | None = None) -> Plan:
+    """Plan every variant of the recipe for a source of which the header is known.
 
-    NONE = "none: they are sRGB or grey already"
-    SPACE = "colour space to 8-bit sRGB or grey"
-    PROFILE = "ICC profile to sRGB"
-
-
-@dataclass(frozen=True, slots=True)
-class Decode:
-    """The one decode."""
-
-    source: SourceFormat
-    shrink: int
-    """The loader's own reduction: 1, 2, 4 or 8."""
-    size: Size
-    """After orientation; what the loader makes may be a pixel off."""
-    orientation: int
-    conversion: Conversion
-    keep: bool
-    """Whether the pixels are held whole in memory: only where more than one level is made of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """The whole image at one size, after orientation, in sRGB or grey."""
-
-    size: Size
-    source: int | None
-    """Index of the level that it is made of; None: of the decode."""
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One variant."""
-
-    spec: VariantSpec
-    level: int
-    crop: Crop | None
-    same_as: str | None
-    """Name of an earlier variant that has the very same bytes."""
-
-    def size_of(self, levels: Sequence[Level]) -> Size:
-        """Return the variant's width and height."""
-        return self.crop.size if self.crop else levels[self.level].size
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All that will be done, in order: decode, levels from large to small, summary, outputs."""
-
-    recipe: str
-    decode: Decode
-    levels: tuple[Level, ...]
-    summary: Size
-    """What thumbhash and dominant colour are taken from, made of the last level."""
-    outputs: tuple[Output, ...]
-
-    def describe(self) -> str:
-        """Return it as text for people, a line a step."""
-        decode = self.decode
-        shrink = f" at 1/{decode.shrink}" if decode.shrink > 1 else ""
-        lines = [
-            f"recipe   {self.recipe}",
-            f"decode   {decode.source}{shrink} to {decode.size}, orientation {decode.orientation}"
-            + (", kept in memory" if decode.keep else ", streamed"),
-            f"colours  {decode.conversion}",
-        ]
-        for index, level in enumerate(self.levels):
-            feeder = decode.size if level.source is None else self.levels[level.source].size
-            name = "the decode" if level.source is None else f"level {level.source}"
-            lines.append(f"level {index}  {level.size} from {name} ({feeder.width / level.size.width:.2f}x)")
-        lines.append(f"summary  {self.summary} from level {len(self.levels) - 1}")
-        lines += [f"variant  {self._describe(output)}" for output in self.outputs]
-        return "\n".join(lines)
-
-    def _describe(self, output: Output) -> str:
-        spec = output.spec
-        if output.same_as:
-            return f"{spec.name}: the bytes of {output.same_as}"
-        quality = "lossless" if spec.quality is None else f"quality {spec.quality}"
-        crop = f", cropped to {output.crop}" if output.crop else ""
-        return f"{spec.name}: level {output.level}{crop}, {spec.format} {quality} effort {spec.effort}"
-
-
-def make_plan(facts: Facts, recipe: Recipe, attributes: Attributes) -> Plan:
-    """Plan every variant of the recipe for a source of which the header is known."""
+    ``kept`` is what trimming leaves of the upright image. It is known only after the decode, so the decode does not
+    depend on it: planning again with it changes what comes after.
+    """
     source = Size(facts.width, facts.height)
-    sizes = {variant.name: resized(source, variant) for variant in recipe.variants}
-    wanted = sorted(set(sizes.values()), key=lambda size: (-size.area, size.width))
-    shrink = _shrink(facts, wanted)
-    decoded = Size(-(-source.width // shrink), -(-source.height // shrink))
+    layouts = {
+        spec.name: lay_out(source, spec, attributes.focus, kept if spec.trim is not None else None)
+        for spec in recipe.variants
+    }
+    wanted = sorted({layout.level for layout in layouts.values()}, key=lambda size: (-size.area, size.width))
     levels = _levels(wanted)
+    outputs = _outputs(recipe, layouts, levels)
+    searched = any(isinstance(output.crop, Search) for output in outputs)
+    return Plan(
+        recipe.name,
+        _decode(facts, recipe, levels),
+        levels,
+        _summary(levels[-1].size),
+        _search_level(levels) if searched else None,
+        outputs,
+    )
+
+
+def _decode(facts: Facts, recipe: Recipe, levels: Sequence[Level]) -> Decode:
+    """Plan the decode: at full size where a border is looked for, which must be cut off to the pixel."""
+    trim = max((spec.trim for spec in recipe.variants if spec.trim is not None), default=None)
+    shrink = 1 if recipe.trims else _shrink(facts, [level.size for level in levels])
+    size = Size(-(-facts.width // shrink), -(-facts.height // shrink))
     roots = sum(level.source is None for level in levels)
-    decode = Decode(facts.format, shrink, decoded, facts.orientation, _conversion(facts), keep=roots > 1)
-    places = {level.size: index for index, level in enumerate(levels)}
-    outputs = _outputs(recipe, {name: places[size] for name, size in sizes.items()}, levels, attributes)
-    return Plan(recipe.name, decode, levels, _summary(levels[-1].size), outputs)
+    keep = roots > 1 or recipe.trims
+    return Decode(facts.format, shrink, size, facts.orientation, _conversion(facts), keep, trim)
+
+
+def _search_level(levels: Sequence[Level]) -> int:
+    """Take the smallest level that still shows what there is to see."""
+    clear = [index for index, level in enumerate(levels) if max(level.size.width, level.size.height) >= SEARCH_SIDE]
+    return clear[-1] if clear else 0
 
 
 def _shrink(facts: Facts, wanted: Iterable[Size]) -> int:
@@ -174,18 +122,31 @@ def _summary(smallest: Size) -> Size:
     )
 
 
-def _outputs(
-    recipe: Recipe, places: dict[str, int], levels: Sequence[Level], attributes: Attributes
-) -> tuple[Output, ...]:
+def _outputs(recipe: Recipe, layouts: Mapping[str, Layout], levels: Sequence[Level]) -> tuple[Output, ...]:
+    places = {level.size: index for index, level in enumerate(levels)}
     outputs, first = list[Output](), dict[object, str]()
     for spec in recipe.variants:
-        level = places[spec.name]
-        crop = cropped(levels[level].size, spec, attributes.focus)
-        twin = first.setdefault((level, crop, _encoding(spec)), spec.name)
-        outputs.append(Output(spec, level, crop, None if twin == spec.name else twin))
+        layout = layouts[spec.name]
+        level = places[layout.level]
+        twin = first.setdefault((level, layout.crop, layout.canvas, _finish(spec)), spec.name)
+        same = None if twin == spec.name else twin
+        outputs.append(Output(spec, level, layout.crop, layout.canvas, layout.size, same))
     return tuple(outputs)
 
 
-def _encoding(spec: VariantSpec) -> VariantSpec:
+def _finish(spec: VariantSpec) -> VariantSpec:
     """Keep only what still matters once the picture is there."""
-    return replace(spec, name="any", width=None, height=None, fit=Fit.FIT, gravity=Gravity.CENTER, upscale=False)
+    return replace(
+        spec,
+        name="any",
+        width=None,
+        height=None,
+        fit=Fit.FIT,
+        gravity=Gravity.CENTER,
+        upscale=False,
+        crop=None,
+        trim=None,
+        min_width=None,
+        min_height=None,
+        max_pixels=None,
+    )

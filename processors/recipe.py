@@ -1,107 +1,61 @@
 """A recipe as a value: which variants an image gets, and the rules that a value has to keep.
 
-Reading one from TOML, with errors that name the line, is ``processors.recipe_file``; what a recipe means for a given
-image is ``processors.plan``.
+Its words are in ``processors.recipe_words``. Reading one from TOML, with errors that name the line, is
+``processors.recipe_file``; what a recipe means for a given image is ``processors.plan``.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from processors.recipe_words import (
+    DEFAULT_EFFORT,
+    DEFAULT_QUALITY,
+    EFFORTS,
+    MAX_PIXELS,
+    MAX_SIDE,
+    MAX_VARIANTS,
+    NAME_RULE,
+    QUALITIES,
+    ROTATIONS,
+    THRESHOLDS,
+    Chroma,
+    Fit,
+    Flip,
+    Format,
+    Gravity,
+    Metadata,
+)
 
+__all__ = [
+    "DEFAULT_EFFORT",
+    "DEFAULT_QUALITY",
+    "EFFORTS",
+    "MAX_SIDE",
+    "MAX_VARIANTS",
+    "NAME_RULE",
+    "QUALITIES",
+    "Chroma",
+    "Fit",
+    "Flip",
+    "Format",
+    "Gravity",
+    "Metadata",
+    "Part",
+    "Recipe",
+    "VariantSpec",
+    "crops",
+    "is_colour",
+    "is_name",
+    "is_part",
+]
 
-class Format(StrEnum):
-    """What a variant is encoded as."""
-
-    JPEG = "jpeg"
-    WEBP = "webp"
-    AVIF = "avif"
-    PNG = "png"
-
-    @property
-    def content_type(self) -> str:
-        """The media type."""
-        return f"image/{self.value}"
-
-    @property
-    def extension(self) -> str:
-        """The usual file extension, without a dot."""
-        return "jpg" if self is Format.JPEG else self.value
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether the format can carry transparency."""
-        return self is not Format.JPEG
-
-
-class Fit(StrEnum):
-    """How an image meets the box of width and height. None of them distorts."""
-
-    FIT = "fit"
-    """The whole image, inside the box."""
-    FILL = "fill"
-    """Scaled until it covers the box, then cropped to it. A source smaller than the box keeps its short side."""
-    FILL_DOWN = "fill-down"
-    """As fill, but a source smaller than the box is cropped to the box's aspect ratio."""
-    COVER = "cover"
-    """The whole image, just large enough to cover the box: nothing is cropped."""
-
-
-class Gravity(StrEnum):
-    """Which part of the image a crop keeps."""
-
-    CENTER = "center"
-    NORTH = "north"
-    NORTH_EAST = "north-east"
-    EAST = "east"
-    SOUTH_EAST = "south-east"
-    SOUTH = "south"
-    SOUTH_WEST = "south-west"
-    WEST = "west"
-    NORTH_WEST = "north-west"
-    FOCUS = "focus"
-    """Around the focus point of the upload's attributes; the centre where there is none."""
-
-
-class Chroma(StrEnum):
-    """Colour resolution of JPEG and AVIF."""
-
-    HALF = "420"
-    """A quarter of the colour samples: the usual choice for photographs."""
-    FULL = "444"
-    """Every colour sample: for text and line art."""
-
-
-class Metadata(StrEnum):
-    """What of the source's metadata a variant carries."""
-
-    STRIP = "strip"
-    KEEP = "keep"
-    """EXIF and IPTC, but never the position, maker notes, the embedded thumbnail or the orientation."""
-
-
-NAME_RULE: Final = "1 to 40 of a-z, 0-9, - and _, starting with a letter or digit"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
-MAX_SIDE: Final = 16_383
-"""Pixels a side: the most a WebP can have, and within what the other encoders take."""
-MAX_VARIANTS: Final = 64
-QUALITIES: Final = range(1, 101)
-EFFORTS: Final[Mapping[Format, range]] = MappingProxyType(
-    {Format.JPEG: range(4), Format.WEBP: range(7), Format.AVIF: range(10), Format.PNG: range(10)}
-)
-DEFAULT_EFFORT: Final[Mapping[Format, int]] = MappingProxyType(
-    {Format.JPEG: 1, Format.WEBP: 2, Format.AVIF: 3, Format.PNG: 6}
-)
-"""The knee of each encoder's cost curve: the next step takes twice the time to save a few per cent of the bytes."""
-DEFAULT_QUALITY: Final[Mapping[Format, int]] = MappingProxyType({Format.JPEG: 80, Format.WEBP: 80, Format.AVIF: 50})
-"""PNG has none: it is lossless."""
+Part = tuple[float, float, float, float]
+"""Left, top, width and height as fractions of a picture."""
 
 
 def is_name(text: str) -> bool:
@@ -112,6 +66,12 @@ def is_name(text: str) -> bool:
 def is_colour(text: str) -> bool:
     """Whether ``text`` is a colour in the one form that is taken, ``#rrggbb`` in lower case."""
     return _COLOUR.fullmatch(text) is not None
+
+
+def is_part(part: Part) -> bool:
+    """Whether this is a part of a picture: not empty, and nothing of it outside."""
+    left, top, width, height = part
+    return min(left, top) >= 0 and min(width, height) > 0 and max(left + width, top + height) <= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +104,18 @@ class VariantSpec:
     chroma: Chroma = Chroma.HALF
     """JPEG and AVIF only."""
     metadata: Metadata = Metadata.STRIP
+    crop: Part | None = None
+    """The part of the source that there is for this variant; None: all of it."""
+    trim: int | None = None
+    """How far from its corner's colour a border may be and still is cut off, before all else; None: nothing is."""
+    rotate: int = 0
+    """Degrees clockwise; width, height, gravity and all that follows mean the turned picture."""
+    flip: Flip = Flip.NONE
+    min_width: int | None = None
+    """Pixels that the result has at least, even if that takes it out of the box."""
+    min_height: int | None = None
+    max_pixels: int | None = None
+    """Width times height that the result has at most, even if that takes it below its minimum."""
 
     def __post_init__(self) -> None:
         problem = _spec_problem(self)
@@ -174,10 +146,19 @@ class Recipe:
         """Whether the upload's focus point changes what this recipe yields."""
         return any(variant.gravity is Gravity.FOCUS and crops(variant.fit) for variant in self.variants)
 
+    @property
+    def trims(self) -> bool:
+        """Whether borders have to be looked for before sizes are known."""
+        return any(variant.trim is not None for variant in self.variants)
+
 
 def crops(fit: Fit) -> bool:
     """Whether this way of fitting may cut something off."""
     return fit in {Fit.FILL, Fit.FILL_DOWN}
+
+
+def _minimum(spec: VariantSpec) -> list[int]:
+    return [side for side in (spec.min_width, spec.min_height) if side is not None]
 
 
 def _spec_problem(spec: VariantSpec) -> str | None:
@@ -192,6 +173,13 @@ def _spec_problem(spec: VariantSpec) -> str | None:
         (spec.quality is None or spec.quality in QUALITIES, "quality is 1 to 100"),
         (spec.effort in EFFORTS[spec.format], f"effort of {spec.format} is 0 to {EFFORTS[spec.format].stop - 1}"),
         (spec.background is None or is_colour(spec.background), "background is #rrggbb"),
+        (spec.crop is None or is_part(spec.crop), "crop is a part of the picture"),
+        (spec.trim is None or spec.trim in THRESHOLDS, "trim is 0 to 255"),
+        (spec.rotate in ROTATIONS, "rotate is 0, 90, 180 or 270"),
+        (all(1 <= side <= MAX_SIDE for side in _minimum(spec)), f"min_width and min_height are 1 to {MAX_SIDE}"),
+        (spec.fit is Fit.FIT or not _minimum(spec), f"{spec.fit} has a size of its own: no minimum"),
+        (spec.max_pixels is None or 1 <= spec.max_pixels <= MAX_PIXELS, f"max_pixels is 1 to {MAX_PIXELS}"),
+        (spec.max_pixels is None or spec.fit in {Fit.FIT, Fit.COVER}, f"{spec.fit} has a size of its own"),
         (not spec.lossless or spec.format is Format.WEBP, "lossless is for webp"),
         (not spec.progressive or spec.format is Format.JPEG, "progressive is for jpeg"),
         (spec.chroma is Chroma.HALF or spec.format in {Format.JPEG, Format.AVIF}, "chroma is for jpeg and avif"),

@@ -12,7 +12,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from processors import recipe, recipe_keys
+from processors import recipe, recipe_checks, recipe_keys, recipe_specs
 from schemas.errors import DarkroomError
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def parse_recipe(text: str, *, name: str, file: str) -> recipe.Recipe:
     if found:
         raise RecipeError(tuple(sorted(_located(found, text, file), key=lambda problem: problem.line)))
     defaults, tables = _table(document, "defaults"), _tables(document)
-    specs = tuple(recipe_keys.variant_spec(recipe_keys.inherit(table, defaults)) for table in tables)
-    return recipe.Recipe(name, specs, str(document.get("description", "")))
+    specs = [spec for table in tables for spec in recipe_specs.variant_specs(recipe_specs.inherit(table, defaults))]
+    return recipe.Recipe(name, tuple(specs), str(document.get("description", "")))
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -113,21 +113,35 @@ def _all_complaints(document: Table) -> Iterator[_Found]:
     if any(path and path[0] in {"defaults", "variant"} for path, _ in wrong_shapes):
         return
     defaults = _table(document, "defaults")
-    wrong = [*recipe_keys.complaints_about_keys(defaults, recipe_keys.DEFAULTS_KEYS)]
-    wrong = wrong or [*recipe_keys.complaints_about_defaults(defaults)]
+    wrong = [*recipe_checks.complaints_about_keys(defaults, recipe_keys.DEFAULTS_KEYS)]
+    wrong = wrong or [*recipe_checks.complaints_about_defaults(defaults)]
     yield from ((("defaults", complaint.key), complaint) for complaint in wrong)
-    usable = {} if wrong else defaults
+    yield from _complaints_about_variants(_tables(document), None if wrong else defaults)
+
+
+def _complaints_about_variants(tables: list[Table], defaults: Table | None) -> Iterator[_Found]:
+    """Look at every variant; at what it inherits and what must go together only where the defaults are right."""
     first: dict[str, int] = {}
-    for index, table in enumerate(_tables(document)):
-        complaints = [*recipe_keys.complaints_about_keys(table, tuple(recipe_keys.KEYS))]
-        if not wrong:
-            whole = recipe_keys.inherit(table, usable)
-            checks = () if complaints else recipe_keys.complaints_about_variant(whole)
-            complaints += [*recipe_keys.complaints_about_missing(whole), *checks]
-        if "name" in table and (twin := first.setdefault(str(table["name"]), index)) != index:
-            text = f"a name of its own; variant {twin + 1} has this one"
-            complaints.append(recipe_keys.Complaint("name", table["name"], text))
+    for index, table in enumerate(tables):
+        complaints = [*recipe_checks.complaints_about_keys(table, tuple(recipe_keys.KEYS))]
+        whole = table if complaints or defaults is None else recipe_specs.inherit(table, defaults)
+        if defaults is not None:
+            missing = recipe_checks.complaints_about_missing(recipe_specs.inherit(table, defaults))
+            checks = () if complaints else recipe_checks.complaints_about_variant(whole)
+            complaints += [*missing, *checks]
+        complaints += _complaints_about_twins(whole, index, first)
         yield from ((("variant", index, complaint.key), complaint) for complaint in complaints)
+    if len(first) > recipe.MAX_VARIANTS:
+        text = f"at most {recipe.MAX_VARIANTS}, each device-pixel ratio counted"
+        yield ("variant",), recipe_keys.Complaint("variant", len(first), text)
+
+
+def _complaints_about_twins(table: Table, index: int, first: dict[str, int]) -> Iterator[Complaint]:
+    """Look for names that an earlier variant has; ``first`` says which has what, and learns."""
+    for name in recipe_specs.names_of(table) if "name" in table else ():
+        if (twin := first.setdefault(name, index)) != index:
+            yield recipe_keys.Complaint("name", table["name"], f"a name of its own; variant {twin + 1} has {name}")
+            return
 
 
 def _complaints_about_shape(document: Table) -> Iterator[_Found]:

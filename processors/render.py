@@ -11,6 +11,9 @@ import numpy as np
 
 from processors.colour import dominant_colour
 from processors.encode import encode
+from processors.finish import finished
+from processors.geometry import Search
+from processors.look import found, without_border
 from processors.plan import Conversion, Decode, Level, Output, Plan, make_plan
 from processors.ports import Rendered, RenderedVariant
 from processors.thumbhash import thumbhash
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from processors.facts import Facts
-    from processors.geometry import Size
+    from processors.geometry import Crop, Size
     from processors.recipe import Recipe
     from schemas.events import Attributes
 
@@ -32,21 +35,24 @@ _OPAQUE: Final = 255
 def render(data: bytes, facts: Facts, recipe: Recipe, attributes: Attributes) -> Rendered:
     """Return the variants in the recipe's order; raise `Permanent` (UNDECODABLE, TRUNCATED) if pixels can't be read."""
     plan = make_plan(facts, recipe, attributes)
-    levels = _levels(data, plan)
+    with decoding(data, plan.decode.source):
+        decoded = _decoded(data, plan.decode)
+        if plan.decode.trim is not None:
+            kept = without_border(decoded, plan.decode.orientation, plan.decode.trim)
+            plan = make_plan(facts, recipe, attributes, kept)
+        levels = _levels(decoded, plan)
     summary = _summary(levels[-1], plan.summary)
     return Rendered(_variants(plan, levels), thumbhash(summary), dominant_colour(summary))
 
 
-def _levels(data: bytes, plan: Plan) -> list[Image]:
+def _levels(decoded: Image, plan: Plan) -> list[Image]:
     """Make all levels, each whole in memory: a sequential image can be read only once."""
     made: list[Image] = []
-    with decoding(data, plan.decode.source):
-        decoded = _decoded(data, plan.decode)
-        for level in plan.levels:
-            if level.source is None:
-                made.append(_root(decoded, level, plan.decode))
-            else:
-                made.append(_resized(made[level.source], level.size).copy_memory())
+    for level in plan.levels:
+        if level.source is None:
+            made.append(_root(decoded, level, plan.decode))
+        else:
+            made.append(_resized(made[level.source], level.size).copy_memory())
     return made
 
 
@@ -100,20 +106,23 @@ def _variants(plan: Plan, levels: list[Image]) -> tuple[RenderedVariant, ...]:
     encoded: dict[str, bytes] = {}
     for output in plan.outputs:
         name = output.spec.name
-        encoded[name] = encoded[output.same_as] if output.same_as else _encoded(output, levels[output.level])
-    return tuple(_variant(plan, output, encoded[output.spec.name]) for output in plan.outputs)
+        encoded[name] = encoded[output.same_as] if output.same_as else _encoded(output, plan, levels)
+    return tuple(_variant(output, encoded[output.spec.name]) for output in plan.outputs)
 
 
-def _encoded(output: Output, level: Image) -> bytes:
+def _encoded(output: Output, plan: Plan, levels: list[Image]) -> bytes:
     with encoding(output.spec.name):
-        crop = output.crop
-        if crop:
-            level = level.crop(crop.left, crop.top, crop.size.width, crop.size.height)
-        return encode(level, output.spec)
+        return encode(finished(levels[output.level], output, _crop(output, plan, levels)), output.spec)
 
 
-def _variant(plan: Plan, output: Output, data: bytes) -> RenderedVariant:
-    spec, size = output.spec, output.size_of(plan.levels)
+def _crop(output: Output, plan: Plan, levels: list[Image]) -> Crop | None:
+    if isinstance(output.crop, Search):
+        return found(output.crop, levels[output.level], levels[plan.search or 0])
+    return output.crop
+
+
+def _variant(output: Output, data: bytes) -> RenderedVariant:
+    spec, size = output.spec, output.size
     return RenderedVariant(spec.name, data, spec.format.content_type, spec.format.extension, size.width, size.height)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.geometry import MAX_OUTPUT_PIXELS, Crop, Size, cropped, resized
+from processors.geometry import MAX_OUTPUT_PIXELS, Crop, Search, Size, cropped, resized
 from processors.recipe import MAX_SIDE, Fit, Gravity, VariantSpec, crops
 from schemas.events import FocusPoint
 from tests.processors.builders import spec
@@ -60,6 +60,15 @@ def outcome(source: Size, variant: VariantSpec, focus: FocusPoint | None = None)
         ({"fit": Fit.FILL_DOWN, "width": 600, "height": 600}, (300, 200), ("300x200", "200x200 at 50,0")),
         ({"fit": Fit.COVER, "width": 200, "height": 200}, (4000, 3000), ("267x200", "None")),
         ({"fit": Fit.COVER, "width": 600, "height": 600}, (300, 200), ("300x200", "None")),
+        ({"fit": Fit.FORCE, "width": 200, "height": 200}, (4000, 3000), ("200x200", "None")),
+        ({"fit": Fit.FORCE, "width": 600, "height": 100}, (300, 200), ("300x100", "None")),
+        ({"fit": Fit.FORCE, "width": 600, "height": 100, "upscale": True}, (300, 200), ("600x100", "None")),
+        ({"fit": Fit.PAD, "width": 200, "height": 200}, (4000, 3000), ("200x150", "None")),
+        ({"width": 200, "min_height": 200}, (4000, 3000), ("267x200", "None")),
+        ({"width": 200, "min_height": 200}, (400, 100), ("400x100", "None")),
+        ({"width": 200, "min_height": 200, "upscale": True}, (400, 100), ("800x200", "None")),
+        ({"max_pixels": 10_000}, (4000, 3000), ("115x86", "None")),
+        ({"max_pixels": 7}, (1000, 1), ("7x1", "None")),
     ],
 )
 def test_examples(keys: dict[str, Any], source: tuple[int, int], expected: tuple[str, str]) -> None:
@@ -110,7 +119,7 @@ def test_an_image_stays_within_or_covers_its_box(source: Size, variant: VariantS
         (source.width, variant.width, whole.width),
         (source.height, variant.height, whole.height),
     ):
-        if variant.fit is Fit.FIT:
+        if variant.fit in {Fit.FIT, Fit.PAD, Fit.FORCE}:
             assert wanted is None or side <= wanted
         elif max(source.width, source.height) <= MAX_SIDE and source.area <= MAX_OUTPUT_PIXELS and not variant.upscale:
             assert side >= min(has, wanted or 1)
@@ -123,6 +132,8 @@ def test_a_crop_lies_inside_the_image_and_is_no_larger_than_the_box(
     """Whatever the focus point."""
     whole = resized(source, variant)
     crop = cropped(whole, variant, FocusPoint(x, y))
+    if isinstance(crop, Search):
+        crop = Crop(0, 0, crop.size)
     if crop is None:
         assert not crops(variant.fit) or (whole.width <= (variant.width or 0) or whole.height <= (variant.height or 0))
         return

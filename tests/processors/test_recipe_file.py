@@ -75,6 +75,23 @@ def test_values_come_from_the_variant_then_the_defaults_then_the_language() -> N
         ('metadata = "gps"', ("metadata", "gps")),
         ("upscale = 1", ("upscale", 1)),
         ("colour = [1, 2]", ("colour", [1, 2])),
+        ("crop = [0.5, 0, 0.6, 1]", ("crop", [0.5, 0, 0.6, 1])),
+        ("crop = [0, 0, 1]", ("crop", [0, 0, 1])),
+        ("crop = [0, 0, true, 1]", ("crop", [0, 0, True, 1])),
+        ("crop = [0, 0, 0, 1]", ("crop", [0, 0, 0, 1])),
+        ("trim = 256", ("trim", 256)),
+        ("trim = -1", ("trim", -1)),
+        ("rotate = 45", ("rotate", 45)),
+        ("rotate = true", ("rotate", True)),
+        ('flip = "both"', ("flip", "both")),
+        ("min_width = 0", ("min_width", 0)),
+        ("max_pixels = 0", ("max_pixels", 0)),
+        ('fit = "pad"', ("height", None)),
+        ("dpr = []", ("dpr", [])),
+        ("dpr = [6]", ("dpr", [6])),
+        ("dpr = [1, 1]", ("dpr", [1, 1])),
+        ("dpr = 2", ("dpr", 2)),
+        ("dpr = [2]", ("dpr", [2])),
     ],
 )
 def test_a_bad_value_is_refused_with_its_line(line: str, wrong: tuple[str, object]) -> None:
@@ -202,3 +219,57 @@ def test_a_missing_folder_or_file_is_an_error_of_the_system(tmp_path: Path) -> N
         load_folder(tmp_path / "missing")
     with pytest.raises(FileNotFoundError):
         load_recipe(tmp_path / "missing.toml")
+
+
+def test_device_pixel_ratios_make_a_variant_each() -> None:
+    """Sizes are multiplied, the area by the square; everything else is the same."""
+    text = """
+[defaults]
+format = "webp"
+dpr = [1, 2, 3]
+[[variant]]
+name = "tile"
+width = 400
+height = 300
+fit = "fill"
+[[variant]]
+name = "line"
+width = 100
+min_height = 20
+max_pixels = 9000
+dpr = [2]
+"""
+    variants = parse_recipe(text, name="r", file="").variants
+    assert [(each.name, each.width, each.height) for each in variants] == [
+        ("tile", 400, 300),
+        ("tile-2x", 800, 600),
+        ("tile-3x", 1200, 900),
+        ("line-2x", 200, None),
+    ]
+    assert (variants[3].min_height, variants[3].max_pixels, variants[0].fit) == (40, 36_000, Fit.FILL)
+
+
+def test_a_ratio_that_does_not_work_out_is_refused() -> None:
+    """A side past the largest, a name that is too long or taken, more variants than a recipe may have."""
+    head = '[[variant]]\nformat = "png"\ndpr = [1, 3]\n'
+    assert problems_of(head + 'name = "a"\nwidth = 6000\n') == [(5, "width", 6000)]
+    name = "a" * 39
+    assert problems_of(head + f'name = "{name}"\nwidth = 6\n') == [(4, "name", name)]
+    twice = head + 'name = "a"\nwidth = 6\n[[variant]]\nname = "a-3x"\nformat = "png"\n'
+    assert problems_of(twice) == [(7, "name", "a-3x")]
+    many = "".join(f'[[variant]]\nname = "v{n}"\nformat = "png"\nwidth = 9\ndpr = [1, 2]\n' for n in range(33))
+    assert problems_of(many) == [(1, "variant", 66)]
+
+
+def test_a_minimum_belongs_to_a_fit_that_leaves_the_size_open() -> None:
+    """The others say it already."""
+    head = '[[variant]]\nname = "a"\nformat = "png"\nwidth = 9\nheight = 9\nfit = "fill"\n'
+    assert problems_of(head + "min_width = 5\nmax_pixels = 8\n") == [(7, "min_width", 5), (8, "max_pixels", 8)]
+
+
+def test_trim_is_a_threshold_or_the_usual_one() -> None:
+    """And false takes it back where the defaults have it."""
+    head = '[defaults]\nformat = "png"\ntrim = true\n[[variant]]\nname = "a"\n'
+    assert parse_recipe(head, name="r", file="").variants[0].trim == 10
+    assert parse_recipe(head + "trim = 3\n", name="r", file="").variants[0].trim == 3
+    assert parse_recipe(head + "trim = false\n", name="r", file="").variants[0].trim is None

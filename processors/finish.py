@@ -1,0 +1,67 @@
+"""What happens to a level on its way to one variant, before it is encoded: a list of steps, in their order.
+
+Runs only in render processes (and tests): it loads libvips.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from processors.recipe import Flip, VariantSpec
+
+if TYPE_CHECKING:
+    from processors.geometry import Crop
+    from processors.layout import Canvas
+    from processors.steps import Output
+    from processors.vips import Image
+
+_WHITE: Final = "#ffffff"
+_OPAQUE: Final = 255
+_GREY_AND_ALPHA: Final = 2
+
+
+def finished(level: Image, output: Output, crop: Crop | None) -> Image:
+    """Return the variant's picture: cropped, turned, on its background and its canvas."""
+    spec = output.spec
+    image = _cut(level, crop)
+    image = _turned(image, spec)
+    image = _flattened(image, spec)
+    return _on_canvas(image, output.canvas, spec)
+
+
+def _cut(image: Image, crop: Crop | None) -> Image:
+    return image.crop(crop.left, crop.top, crop.size.width, crop.size.height) if crop else image
+
+
+def _turned(image: Image, spec: VariantSpec) -> Image:
+    if spec.rotate:
+        image = image.rot(f"d{spec.rotate}")
+    return image if spec.flip is Flip.NONE else image.flip(spec.flip.value)
+
+
+def _flattened(image: Image, spec: VariantSpec) -> Image:
+    """Lay a transparent image on the background, where one is asked for or the format can't do without."""
+    if not image.hasalpha() or (spec.background is None and spec.format.has_alpha):
+        return image
+    if image.bands == _GREY_AND_ALPHA:  # the background may have a colour
+        image = image.colourspace("srgb")
+    return image.flatten(background=_rgb(spec.background or _WHITE))
+
+
+def _on_canvas(image: Image, canvas: Canvas | None, spec: VariantSpec) -> Image:
+    """Put background around the picture, or transparency where the format has it and no background was asked for."""
+    if canvas is None:
+        return image
+    if image.interpretation == "b-w":
+        image = image.colourspace("srgb")
+    if spec.background is None and spec.format.has_alpha:
+        image = image if image.hasalpha() else image.bandjoin(_OPAQUE)
+        around = [0, 0, 0, 0]
+    else:
+        around = _rgb(spec.background or _WHITE)
+    size = canvas.size
+    return image.embed(canvas.left, canvas.top, size.width, size.height, extend="background", background=around)
+
+
+def _rgb(colour: str) -> list[int]:
+    return [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
