@@ -16,6 +16,10 @@ The rules, each with a schedule behind it that broke an earlier form:
 * FATAL or INDEFINITE: discard the producer, and initialise a new one with the same transactional id, which resolves
   the old transaction one way or the other; then the loop asks the broker which way. Never begin another transaction
   before.
+* An unfinished transaction that a new epoch ended may leave offsets pending for good: a broker that was killed and came
+  back was seen to close it without ever writing the abort marker for the group. The next COMMIT marker of the same
+  producer would apply them, without their outputs. So where commit was never called, an aborted transaction of offsets
+  alone follows the new epoch: its marker clears them. (Where it was called, they may be right, and are left alone.)
 * A success may be doubtful: the client resends EndTxn and TxnOffsetCommit after a disconnect without saying so, and
   the first copy can arrive inside the NEXT transaction. After a slow send_offsets, a repeated call or any counted
   disturbance the producer is replaced too, because a new epoch refuses late copies.
@@ -31,19 +35,20 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from streams.runtime.ports import BrokerError, Severity
+from streams.runtime.ports import BrokerError, Position, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from schemas.record import Outgoing, TopicPartition
-    from streams.runtime.ports import GroupMetadata, Position, Producer
+    from streams.runtime.ports import GroupMetadata, Producer
 
 T = TypeVar("T")
 SLOW_SEND_OFFSETS_S = 0.4
 """A send_offsets this slow may have been resent: the client's resend delay for it is 0.5 s."""
 PARTITIONS_A_CALL = 100
 """260 partitions with full maps in one call were refused; several calls in one transaction are fine."""
+CLEARING_TRIES = 5
 FIRST_BACKOFF_S = 0.02
 LAST_BACKOFF_S = 1.0
 
@@ -109,6 +114,8 @@ class Committer:
         self._producer: Producer | None = None
         self._disturbances = 0
         self._repeated = 0
+        self._ending = False
+        """True once the transaction's commit was called: nobody knows then which way it went."""
         self.at = ""
         """The call that was made last, and its error if it is being repeated; for whoever asks why it takes so long."""
         self.renewals = 0
@@ -132,10 +139,11 @@ class Committer:
             producer = yield from self._renew()
         begun = self._clock()
         self._repeated = 0
+        self._ending = False
         try:
             slow = yield from self._attempt(producer, batch)
         except BrokerError as error:
-            return (yield from self._recover(producer, error, begun))
+            return (yield from self._recover(producer, batch, error, begun))
         if slow or self._repeated or producer.disturbances() != self._disturbances:
             yield from self._renew()
         return Outcome(Verdict.COMMITTED)
@@ -151,10 +159,13 @@ class Committer:
             started = self._clock()
             yield from self._insist("send_offsets", partial(producer.send_offsets, chunk, batch.group, self._timeout))
             slow = slow or self._clock() - started >= SLOW_SEND_OFFSETS_S
+        self._ending = True
         yield from self._insist("commit", partial(producer.commit, self._timeout))
         return slow
 
-    def _recover(self, producer: Producer, error: BrokerError, begun: float) -> Generator[Step, Any, Outcome]:
+    def _recover(
+        self, producer: Producer, batch: Batch, error: BrokerError, begun: float
+    ) -> Generator[Step, Any, Outcome]:
         timed_out = "TIMED_OUT" in error.code or "TIMEOUT" in error.code
         refused = dict(producer.refused())
         if error.severity is Severity.ABORTABLE and not refused:
@@ -174,6 +185,8 @@ class Committer:
         refused |= producer.refused()
         try:
             yield from self._renew()
+            if not self._ending:
+                yield from self._clear_pending(batch)
         except BrokerError as rival:
             return Outcome(Verdict.FENCED, error=rival)
         return Outcome(Verdict.RESOLVED, refused, timed_out=timed_out, error=error)
@@ -195,6 +208,34 @@ class Committer:
                 self.renewals += 1
                 self._disturbances = producer.disturbances()
                 return producer
+
+    def _clear_pending(self, batch: Batch) -> Generator[Step, Any, None]:
+        """Abort a transaction of one position, so that whatever of ours is still pending in the group goes with it.
+
+        The group's partition of the offsets topic belongs to the transaction even if the position is refused. The
+        position is not to be believed by anybody: its metadata are unreadable on purpose.
+        """
+        for _ in range(CLEARING_TRIES):
+            producer = self._producer
+            assert producer is not None  # noqa: S101 - just renewed
+            self._repeated = 0
+            partition, position = next(iter(batch.positions.items()))
+            never = {partition: Position(position.offset, "never committed")}
+            try:
+                yield from self._insist("begin", producer.begin)
+                try:
+                    send = partial(producer.send_offsets, never, batch.group, self._timeout)
+                    yield from self._insist("send_offsets", send)
+                except BrokerError as refused:
+                    if refused.severity is not Severity.ABORTABLE:
+                        raise
+                yield from self._insist("abort", partial(producer.abort, self._timeout))
+            except BrokerError:
+                yield from self._renew()
+            else:
+                if self._repeated or producer.disturbances() != self._disturbances:
+                    yield from self._renew()
+                return
 
     def _insist(self, name: str, call: Callable[[], None]) -> Generator[Step, Any, None]:
         """Make the same call until its answer is something other than "again", or that has lasted too long."""

@@ -190,6 +190,14 @@ class Ledger:
         self.dirty = True
         return before, record
 
+    def acquit(self, record: Record) -> None:
+        """The record's start came back, with whatever error: it has not killed its worker this time."""
+        marks = self._suspects.pop(record.offset, 0)
+        if marks:
+            self.dirty = True
+        if marks > 1:
+            self._suspects[record.offset] = marks - 1
+
     def unmark(self) -> None:
         """The marked record starts now: its mark is committed, or it is given up without a start."""
         self.marked = None

@@ -151,6 +151,8 @@ class Loop:
                 continue
             ledger.running -= 1
             if result.error is not None:
+                ledger.acquit(task.record)
+                self._dispatch.answered(task)
                 self._failed(task, result.error, now)
             else:
                 self._answered(ledger, task, result.outputs, now)

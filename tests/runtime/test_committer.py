@@ -8,6 +8,7 @@ import pytest
 
 from schemas.record import Outgoing, TopicPartition
 from streams.runtime.committer import Batch, Committer, Outcome, Verdict, drive
+from streams.runtime.offset_map import UnreadableMapError, decode
 from streams.runtime.ports import BrokerError, Position, Severity
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ ABORTABLE = BrokerError(Severity.ABORTABLE, "ILLEGAL_GENERATION")
 FATAL = BrokerError(Severity.FATAL, "INVALID_TXN_STATE")
 INDEFINITE = BrokerError(Severity.INDEFINITE, "_TIMED_OUT")
 FENCED = BrokerError(Severity.FENCED, "_FENCED")
+CLEARING = ["begin", "offsets1", "abort"]
+"""An aborted transaction of offsets alone: its marker takes along what an earlier one left pending."""
 
 
 class World:
@@ -31,6 +34,7 @@ class World:
         self.disturbed = 0
         self.refused: dict[int, BrokerError] = {}
         self.producers = 0
+        self.sent: list[Mapping[TopicPartition, Position]] = []
 
     def call(self, name: str) -> None:
         self.calls.append(name)
@@ -64,6 +68,7 @@ class ScriptedProducer:
     def send_offsets(self, positions: Mapping[TopicPartition, Position], group: object, timeout: float) -> None:
         assert group == "group"
         assert timeout > 0
+        self._world.sent.append(positions)
         self._world.call(f"offsets{len(positions)}")
 
     def commit(self, timeout: float) -> None:
@@ -167,8 +172,7 @@ def test_what_nobody_knows_the_end_of_is_resolved_by_a_new_producer(
     outcome = _run(committer)
 
     assert outcome.verdict is Verdict.RESOLVED
-    assert world.calls[-2:] == ["close", "init"]
-    assert "abort" not in world.calls
+    assert world.calls[world.calls.index("close") :] == ["close", "init", *(CLEARING if name != "commit" else [])]
 
 
 def test_an_abort_that_fails_is_resolved_too(committer: Committer, world: World) -> None:
@@ -177,7 +181,7 @@ def test_an_abort_that_fails_is_resolved_too(committer: Committer, world: World)
     world.errors["abort"] = [INDEFINITE]
 
     assert _run(committer).verdict is Verdict.RESOLVED
-    assert world.calls[-2:] == ["close", "init"]
+    assert world.calls[world.calls.index("close") :] == ["close", "init", *CLEARING]
 
 
 @pytest.mark.parametrize("seconds", [0.4, 0.39], ids=["slow", "not slow"])
@@ -241,3 +245,30 @@ def test_an_initialisation_that_is_answered_again_for_too_long_is_tried_by_a_new
     assert outcome.verdict is Verdict.RESOLVED
     assert world.producers > 2
     assert not world.errors["init"]
+
+
+def test_what_is_sent_to_clear_pending_offsets_stops_the_partition_if_it_is_ever_believed(
+    world: World, committer: Committer
+) -> None:
+    """Its metadata are no map: neither skipped nor repeated work can come of it."""
+    world.errors["begin"] = [FATAL]
+    _run(committer)
+
+    assert world.sent[-1] == {TopicPartition("in", 0): Position(1, "never committed")}
+    with pytest.raises(UnreadableMapError):
+        decode("never committed", bytes(16), 1)
+
+
+@pytest.mark.parametrize("error", [FATAL, INDEFINITE], ids=["fatal", "indefinite"])
+@pytest.mark.parametrize("name", ["offsets1", "abort"])
+def test_clearing_goes_on_until_it_ends_well(world: World, committer: Committer, name: str, error: BrokerError) -> None:
+    """Each try has a producer of its own; a refused position does not matter, the group's partition is in by then."""
+    world.errors |= {"begin": [FATAL], name: [error, error]}
+
+    assert _run(committer).verdict is Verdict.RESOLVED
+    assert world.calls[-4:] == ["init", *CLEARING]
+    assert world.calls.count("init") == 3
+
+    world.errors |= {"begin": [FATAL], "offsets1": [ABORTABLE]}
+    _run(committer)
+    assert world.calls[-4:] == ["init", *CLEARING]

@@ -405,6 +405,24 @@ def test_a_suspect_starts_only_when_its_mark_is_committed() -> None:
     assert careful.running() == [0]
 
 
+@pytest.mark.parametrize(
+    "error", [Transient("again"), Waiting(Reason.UNKNOWN_RECIPE, "new"), Unavailable("store", "down")]
+)
+def test_a_suspect_that_comes_back_with_an_error_holds_up_nobody_and_is_acquitted(error: Exception) -> None:
+    """It did not kill its worker: the next suspect has its turn, and unrelated restarts do not add up against it."""
+    careful = HandDriven()
+    careful.assign(P0, metadata=encode(OffsetMap(TOPIC_ID, 0, frozenset(), ((0, 2),), tried=5)))
+    careful.poll(*records(range(2)))
+    careful.settle()
+    assert (careful.running(), _map(careful).suspects) == ([0], ((0, 3),))
+
+    careful.fail(0, error)
+    careful.settle_all()
+
+    assert careful.running() == [1]
+    assert _map(careful).suspects == ((0, 2), (1, 1))
+
+
 def test_an_innocent_record_is_not_accused_by_one_restart() -> None:
     """Killed once for any reason: the next owner starts everything at once."""
     first = HandDriven()
