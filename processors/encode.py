@@ -19,13 +19,16 @@ _POSITION: Final = "exif-ifd3-"
 _THUMBNAIL: Final = "exif-ifd1-"
 
 
-def encode(image: Image, spec: VariantSpec) -> bytes:
-    """Return the file's bytes. ``image`` is finished: 8-bit sRGB or grey, straight alpha if the format has any."""
-    keep = "none"
+def encode(image: Image, spec: VariantSpec, *, profile: bool = False) -> bytes:
+    """Return the file's bytes. ``image`` is finished: 8-bit sRGB or grey, straight alpha if the format has any.
+
+    With ``profile`` it is in the colours of the profile that it carries, and so is the file.
+    """
+    kept = ["icc"] if profile else []
     if spec.metadata is Metadata.KEEP:
-        image, keep = _without_private_fields(image), "exif,iptc"
+        image, kept = _without_private_fields(image), [*kept, "exif", "iptc"]
     save = {Format.JPEG: _jpeg, Format.WEBP: _webp, Format.AVIF: _avif, Format.PNG: _png}
-    return bytes(save[spec.format](image, spec, keep))
+    return bytes(save[spec.format](image, spec, ",".join(kept) or "none"))
 
 
 def _without_private_fields(image: Image) -> Image:

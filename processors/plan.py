@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from processors.facts import Facts, SourceFormat
 from processors.geometry import Search, Size
 from processors.layout import lay_out
-from processors.recipe import Fit, Gravity, Recipe, VariantSpec
+from processors.recipe import Fit, Gravity, Profile, Recipe, VariantSpec
 from processors.steps import Conversion, Decode, Level, Output, Plan
 
 if TYPE_CHECKING:
@@ -50,9 +50,11 @@ def make_plan(facts: Facts, recipe: Recipe, attributes: Attributes, kept: Crop |
         spec.name: lay_out(source, spec, attributes.focus, kept if spec.trim is not None else None)
         for spec in recipe.variants
     }
-    wanted = sorted({layout.level for layout in layouts.values()}, key=lambda size: (-size.area, size.width))
-    levels = _levels(wanted)
-    outputs = _outputs(recipe, layouts, levels)
+    keeps = facts.has_profile and facts.colour_space in {"srgb", "rgb16"}
+    wanted = {spec.name: (layouts[spec.name].level, keeps and spec.profile is Profile.KEEP) for spec in recipe.variants}
+    levels = _levels(sorted(set(wanted.values()), key=lambda one: (-one[0].area, one[0].width, one[1])))
+    places = {(level.size, level.kept): index for index, level in enumerate(levels)}
+    outputs = _outputs(source, recipe, layouts, {name: places[one] for name, one in wanted.items()})
     searched = any(isinstance(output.crop, Search) for output in outputs)
     return Plan(
         recipe.name,
@@ -98,12 +100,12 @@ def _feeds(larger: Size, smaller: Size) -> bool:
     return larger.width + 1 >= MARGIN * smaller.width and larger.height + 1 >= MARGIN * smaller.height
 
 
-def _levels(wanted: Sequence[Size]) -> tuple[Level, ...]:
-    """Feed each size by the smallest one before it that is large enough; ``wanted`` goes from large to small."""
+def _levels(wanted: Sequence[tuple[Size, bool]]) -> tuple[Level, ...]:
+    """Feed each by the smallest one before it that is large enough and of its colours; they go from large to small."""
     levels: list[Level] = []
-    for size in wanted:
-        feeders = [index for index, level in enumerate(levels) if _feeds(level.size, size)]
-        levels.append(Level(size, feeders[-1] if feeders else None))
+    for size, kept in wanted:
+        feeders = [index for index, one in enumerate(levels) if one.kept == kept and _feeds(one.size, size)]
+        levels.append(Level(size, feeders[-1] if feeders else None, kept))
     return tuple(levels)
 
 
@@ -122,15 +124,16 @@ def _summary(smallest: Size) -> Size:
     )
 
 
-def _outputs(recipe: Recipe, layouts: Mapping[str, Layout], levels: Sequence[Level]) -> tuple[Output, ...]:
-    places = {level.size: index for index, level in enumerate(levels)}
+def _outputs(
+    source: Size, recipe: Recipe, layouts: Mapping[str, Layout], places: Mapping[str, int]
+) -> tuple[Output, ...]:
     outputs, first = list[Output](), dict[object, str]()
     for spec in recipe.variants:
-        layout = layouts[spec.name]
-        level = places[layout.level]
+        layout, level = layouts[spec.name], places[spec.name]
         twin = first.setdefault((level, layout.crop, layout.canvas, _finish(spec)), spec.name)
         same = None if twin == spec.name else twin
-        outputs.append(Output(spec, level, layout.crop, layout.canvas, layout.size, same))
+        smaller = layout.level.area < source.area
+        outputs.append(Output(spec, level, layout.crop, layout.canvas, layout.size, smaller, same))
     return tuple(outputs)
 
 
@@ -149,4 +152,5 @@ def _finish(spec: VariantSpec) -> VariantSpec:
         min_width=None,
         min_height=None,
         max_pixels=None,
+        profile=Profile.SRGB,
     )

@@ -15,8 +15,11 @@ from processors.recipe_words import (
     DEFAULT_QUALITY,
     EFFORTS,
     MAX_PIXELS,
+    MAX_SHARPEN,
     MAX_SIDE,
+    MAX_SIGMA,
     MAX_VARIANTS,
+    MIN_SIGMA,
     NAME_RULE,
     QUALITIES,
     ROTATIONS,
@@ -27,6 +30,7 @@ from processors.recipe_words import (
     Format,
     Gravity,
     Metadata,
+    Profile,
 )
 
 __all__ = [
@@ -44,6 +48,7 @@ __all__ = [
     "Gravity",
     "Metadata",
     "Part",
+    "Profile",
     "Recipe",
     "VariantSpec",
     "crops",
@@ -116,6 +121,12 @@ class VariantSpec:
     min_height: int | None = None
     max_pixels: int | None = None
     """Width times height that the result has at most, even if that takes it below its minimum."""
+    profile: Profile = Profile.SRGB
+    blur: float = 0.0
+    """Standard deviation of a Gaussian in pixels of the result; 0: none."""
+    sharpen: float = 0.0
+    """How much of the difference to a slight blur is added, where the picture was made smaller; 0: nothing."""
+    grey: bool = False
 
     def __post_init__(self) -> None:
         problem = _spec_problem(self)
@@ -180,6 +191,9 @@ def _spec_problem(spec: VariantSpec) -> str | None:
         (spec.fit is Fit.FIT or not _minimum(spec), f"{spec.fit} has a size of its own: no minimum"),
         (spec.max_pixels is None or 1 <= spec.max_pixels <= MAX_PIXELS, f"max_pixels is 1 to {MAX_PIXELS}"),
         (spec.max_pixels is None or spec.fit in {Fit.FIT, Fit.COVER}, f"{spec.fit} has a size of its own"),
+        (spec.blur == 0 or MIN_SIGMA <= spec.blur <= MAX_SIGMA, f"blur is {MIN_SIGMA} to {MAX_SIGMA}"),
+        (0 <= spec.sharpen <= MAX_SHARPEN, f"sharpen is 0 to {MAX_SHARPEN}"),
+        (not spec.grey or spec.profile is Profile.SRGB, "grey has no profile to keep"),
         (not spec.lossless or spec.format is Format.WEBP, "lossless is for webp"),
         (not spec.progressive or spec.format is Format.JPEG, "progressive is for jpeg"),
         (spec.chroma is Chroma.HALF or spec.format in {Format.JPEG, Format.AVIF}, "chroma is for jpeg and avif"),

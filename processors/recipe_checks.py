@@ -48,6 +48,8 @@ def complaints_about_variant(table: Table) -> Iterator[Complaint]:
     fit = table.get("fit", recipe.Fit.FIT)
     yield from _complaints_about_bounds(table, str(fit))
     yield from _complaints_about_ratios(table)
+    if table.get("grey") is True and table.get("profile") == recipe.Profile.KEEP:
+        yield Complaint("profile", "keep", "not with grey = true: the profile is that of the colours")
     if fit != recipe.Fit.FIT:
         for key in ("width", "height"):
             if key not in table:

@@ -69,6 +69,10 @@ def _is_part(value: object) -> bool:
     return numbers and recipe.is_part(part_of(value))
 
 
+def _is_within(value: object, least: float, most: float) -> bool:
+    return isinstance(value, int | float) and type(value) is not bool and least <= value <= most
+
+
 def _are_ratios(value: object) -> bool:
     whole = isinstance(value, list) and value and all(is_whole(one, words.RATIOS) for one in value)
     return bool(whole) and isinstance(value, list) and len(set(value)) == len(value)
@@ -123,6 +127,15 @@ KEYS: Final[Mapping[str, Key]] = MappingProxyType(
         "max_pixels": Key(
             lambda value: is_whole(value, range(1, words.MAX_PIXELS + 1)), f"pixels from 1 to {words.MAX_PIXELS}"
         ),
+        "profile": Key(*_words(recipe.Profile)),
+        "blur": Key(
+            lambda value: _is_within(value, words.MIN_SIGMA, words.MAX_SIGMA),
+            f"pixels from {words.MIN_SIGMA} to {words.MAX_SIGMA}",
+        ),
+        "sharpen": Key(
+            lambda value: _is_within(value, 0, words.MAX_SHARPEN), f"a number from 0 to {words.MAX_SHARPEN}"
+        ),
+        "grey": Key(_is_flag, _FLAG),
         "dpr": Key(_are_ratios, "a list of different whole numbers from 1 to 5"),
     }
 )

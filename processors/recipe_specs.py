@@ -45,6 +45,8 @@ def variant_specs(table: Table) -> Iterator[recipe.VariantSpec]:
         for key in _MULTIPLIED:
             if side := number(table.get(key)):
                 own[key] = side * ratio
+        if blur := _real(table.get("blur")):
+            own["blur"] = min(blur * ratio, words.MAX_SIGMA)
         if area := number(table.get("max_pixels")):
             own["max_pixels"] = min(area * ratio**2, words.MAX_PIXELS)
         yield _variant_spec(own)
@@ -78,12 +80,20 @@ def _variant_spec(table: Table) -> recipe.VariantSpec:
         min_width=number(table.get("min_width")),
         min_height=number(table.get("min_height")),
         max_pixels=number(table.get("max_pixels")),
+        profile=recipe.Profile(text_of(table, "profile", recipe.Profile.SRGB)),
+        blur=_real(table.get("blur")),
+        sharpen=_real(table.get("sharpen")),
+        grey=table.get("grey") is True,
     )
 
 
 def text_of(table: Table, key: str, default: str = "") -> str:
     """Return a key's value as text."""
     return str(table.get(key, default))
+
+
+def _real(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _threshold(value: object) -> int | None:

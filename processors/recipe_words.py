@@ -81,6 +81,14 @@ class Flip(StrEnum):
     """Top and bottom change places."""
 
 
+class Profile(StrEnum):
+    """Which colours a variant is in."""
+
+    SRGB = "srgb"
+    KEEP = "keep"
+    """The source's own, with its profile, where it is RGB: Display P3 stays Display P3."""
+
+
 class Chroma(StrEnum):
     """Colour resolution of JPEG and AVIF."""
 
@@ -108,6 +116,10 @@ ROTATIONS: Final = (0, 90, 180, 270)
 """Degrees clockwise."""
 RATIOS: Final = range(1, 6)
 """Device-pixel ratios that a variant may be made for."""
+MIN_SIGMA: Final = 0.3
+"""Pixels: a Gaussian that is narrower has one tap, and changes nothing."""
+MAX_SIGMA: Final = 100.0
+MAX_SHARPEN: Final = 5.0
 THRESHOLDS: Final = range(256)
 DEFAULT_THRESHOLD: Final = 10
 """Steps of 8 bits by which a pixel may differ from the border and still be trimmed: the noise of a JPEG is below."""

@@ -41,7 +41,10 @@ def render(data: bytes, facts: Facts, recipe: Recipe, attributes: Attributes) ->
             kept = without_border(decoded, plan.decode.orientation, plan.decode.trim)
             plan = make_plan(facts, recipe, attributes, kept)
         levels = _levels(decoded, plan)
-    summary = _summary(levels[-1], plan.summary)
+    smallest = levels[-1]
+    if plan.levels[-1].kept:
+        smallest = _converted(smallest, Conversion.PROFILE)
+    summary = _summary(smallest, plan.summary)
     return Rendered(_variants(plan, levels), thumbhash(summary), dominant_colour(summary))
 
 
@@ -69,7 +72,8 @@ def _root(decoded: Image, level: Level, decode: Decode) -> Image:
     size = level.size
     transposed = decode.orientation >= _FIRST_TRANSPOSED
     width, height = (size.height, size.width) if transposed else (size.width, size.height)
-    image = _converted(_to(decoded, width, height), decode.conversion).copy_memory()
+    conversion = Conversion.SPACE if level.kept else decode.conversion
+    image = _converted(_to(decoded, width, height), conversion).copy_memory()
     return image if decode.orientation == 1 else image.autorot().copy_memory()
 
 
@@ -112,7 +116,8 @@ def _variants(plan: Plan, levels: list[Image]) -> tuple[RenderedVariant, ...]:
 
 def _encoded(output: Output, plan: Plan, levels: list[Image]) -> bytes:
     with encoding(output.spec.name):
-        return encode(finished(levels[output.level], output, _crop(output, plan, levels)), output.spec)
+        picture = finished(levels[output.level], output, _crop(output, plan, levels))
+        return encode(picture, output.spec, profile=plan.levels[output.level].kept)
 
 
 def _crop(output: Output, plan: Plan, levels: list[Image]) -> Crop | None:

@@ -40,11 +40,13 @@ class Decode:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The whole image at one size, after orientation, in sRGB or grey."""
+    """The whole image at one size, after orientation, in 8-bit sRGB or grey."""
 
     size: Size
     source: int | None
     """Index of the level that it is made of; None: of the decode."""
+    kept: bool = False
+    """In the source's own colours instead, with its profile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Output:
     canvas: Canvas | None
     size: Size
     """Of the variant."""
+    smaller: bool
+    """Whether the picture lost pixels on its way, so that sharpening is due."""
     same_as: str | None
     """Name of an earlier variant that has the very same bytes."""
 
@@ -88,7 +92,8 @@ class Plan:
         for index, level in enumerate(self.levels):
             feeder = decode.size if level.source is None else self.levels[level.source].size
             name = "the decode" if level.source is None else f"level {level.source}"
-            lines.append(f"level {index}  {level.size} from {name} ({feeder.width / level.size.width:.2f}x)")
+            kept = ", in its own colours" if level.kept else ""
+            lines.append(f"level {index}  {level.size} from {name} ({feeder.width / level.size.width:.2f}x){kept}")
         lines.append(f"summary  {self.summary} from level {len(self.levels) - 1}")
         lines += [f"variant  {self._describe(output)}" for output in self.outputs]
         return "\n".join(lines)
@@ -102,5 +107,14 @@ class Plan:
         turn = f", turned {spec.rotate}" if spec.rotate else ""
         flip = f", flipped {spec.flip}" if spec.flip != "none" else ""
         canvas = f", on {output.canvas}" if output.canvas else ""
-        picture = f"level {output.level}{crop}{turn}{flip}{canvas}"
+        effects = "".join(
+            f", {effect}"
+            for effect, wanted in (
+                (f"blurred by {spec.blur:g}", spec.blur),
+                (f"sharpened by {spec.sharpen:g}", spec.sharpen and output.smaller),
+                ("grey", spec.grey),
+            )
+            if wanted
+        )
+        picture = f"level {output.level}{crop}{turn}{flip}{effects}{canvas}"
         return f"{spec.name}: {picture}, {spec.format} {quality} effort {spec.effort}"

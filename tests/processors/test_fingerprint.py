@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from processors.fingerprint import RENDERER_REVISION, fingerprint
-from processors.recipe import Chroma, Fit, Flip, Format, Gravity, Metadata, VariantSpec
+from processors.recipe import Chroma, Fit, Flip, Format, Gravity, Metadata, Profile, VariantSpec
 from processors.recipe_file import load_folder, parse_recipe
 from schemas.events import Attributes, FocusPoint
 from tests.processors.builders import recipe, spec
@@ -51,6 +51,10 @@ def test_the_order_of_keys_and_variants_and_the_names_of_recipes_do_not_count() 
         replace(_CARD, chroma=Chroma.FULL),
         replace(_CARD, metadata=Metadata.KEEP),
         replace(_CARD, format=Format.WEBP),
+        replace(_CARD, profile=Profile.KEEP),
+        replace(_CARD, blur=2.0),
+        replace(_CARD, sharpen=0.5),
+        replace(_CARD, grey=True),
         replace(_CARD, crop=(0.0, 0.0, 0.5, 0.5)),
         replace(_CARD, trim=10),
         replace(_CARD, rotate=90),

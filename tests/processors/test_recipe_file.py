@@ -79,6 +79,14 @@ def test_values_come_from_the_variant_then_the_defaults_then_the_language() -> N
         ("crop = [0, 0, 1]", ("crop", [0, 0, 1])),
         ("crop = [0, 0, true, 1]", ("crop", [0, 0, True, 1])),
         ("crop = [0, 0, 0, 1]", ("crop", [0, 0, 0, 1])),
+        ('profile = "p3"', ("profile", "p3")),
+        ('grey = true\nprofile = "keep"', ("profile", "keep")),
+        ("blur = 0.2", ("blur", 0.2)),
+        ("blur = true", ("blur", True)),
+        ("blur = 101", ("blur", 101)),
+        ("sharpen = 5.5", ("sharpen", 5.5)),
+        ("sharpen = -1", ("sharpen", -1)),
+        ("grey = 1", ("grey", 1)),
         ("trim = 256", ("trim", 256)),
         ("trim = -1", ("trim", -1)),
         ("rotate = 45", ("rotate", 45)),
@@ -98,7 +106,7 @@ def test_a_bad_value_is_refused_with_its_line(line: str, wrong: tuple[str, objec
     """Impossible sizes, bad qualities, unknown words and unknown keys are refused, naming line, key and value."""
     text = f'[[variant]]\nname = "a"\nformat = "webp"\n\n{line}\n'
     found = problems_of(text)
-    expected_line = 1 if wrong[1] is None else 5
+    expected_line = 1 if wrong[1] is None else 5 + line[: line.find(wrong[0])].count("\n")
     assert (expected_line, *wrong) in found
 
 
