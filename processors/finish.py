@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _WHITE: Final = "#ffffff"
 _OPAQUE: Final = 255
 _GREY_AND_ALPHA: Final = 2
+_TAIL: Final = 0.01
+"""Where a Gaussian is cut off; libvips' own 0.2 makes it nearly a box."""
 _SIXTEENTHS: Final = 16
 """The weights of the smallest Gaussian, 1 2 1 by 1 2 1, add up to this."""
 
@@ -49,7 +51,7 @@ def _turned(image: Image, spec: VariantSpec) -> Image:
 
 
 def _blurred(image: Image, spec: VariantSpec) -> Image:
-    return image if not spec.blur else _with_opacity(image, lambda one: one.gaussblur(spec.blur))
+    return image if not spec.blur else _with_opacity(image, lambda one: one.gaussblur(spec.blur, min_ampl=_TAIL))
 
 
 def _sharpened(image: Image, spec: VariantSpec) -> Image:
