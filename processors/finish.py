@@ -51,7 +51,12 @@ def _turned(image: Image, spec: VariantSpec) -> Image:
 
 
 def _blurred(image: Image, spec: VariantSpec) -> Image:
-    return image if not spec.blur else _with_opacity(image, lambda one: one.gaussblur(spec.blur, min_ampl=_TAIL))
+    """Blur in floats: whole-numbered taps would brighten the picture by a step or two."""
+    if not spec.blur:
+        return image
+    return _with_opacity(
+        image, lambda one: one.gaussblur(spec.blur, min_ampl=_TAIL, precision="float").rint().cast(image.format)
+    )
 
 
 def _sharpened(image: Image, spec: VariantSpec) -> Image:
