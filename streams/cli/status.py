@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streams.adapters.health import HealthError, ask_worker
 from streams.adapters.kafka_groups import describe_group
 from streams.cli.failures import named_services
 from streams.cli.shared import ConfigOption, JsonOption, emit, out, settings_from
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     from streams.adapters.kafka_offsets import GroupPosition
 
 app = typer.Typer()
+WorkerOption = Annotated[
+    list[str] | None,
+    typer.Option("--worker", metavar="HOST:PORT", help="Ask this worker's http port for its state too; repeatable."),
+]
 
 
-@app.command(epilog="Example: darkroom status --json | jq .lag")
-def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show topics, lag by partition and group members.
+@app.command(epilog="Example: darkroom status --worker 10.0.0.7:8080")
+def status(config: ConfigOption = None, worker: WorkerOption = None, as_json: JsonOption = False) -> None:
+    """Show topics, lag by partition and group members; with --worker also what these workers are doing.
 
     Lag counts offsets: commit markers take some too, so an idle partition need not show 0.
     """
@@ -33,10 +38,28 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         offsets = make_topic_admin(settings).offsets(settings.kafka.group)
         inputs = offsets.show([topic.name for topic in topics.inputs])
         outputs = offsets.show([topic.name for topic in topics.outputs])
+    workers = {address: _ask(address) for address in worker or ()}
     if as_json:
-        emit(_as_json(group, inputs, outputs))
+        emit({**_as_json(group, inputs, outputs), **({"workers": workers} if workers else {})})
     else:
         _draw(group, inputs, outputs)
+        for address, said in workers.items():
+            out().print(f"worker {address}: {_in_a_line(said)}", markup=False)
+
+
+def _ask(address: str) -> dict[str, Any]:
+    try:
+        return dict(ask_worker(address))
+    except HealthError as error:
+        return {"ready": False, "reason": str(error)}
+
+
+def _in_a_line(said: dict[str, Any]) -> str:
+    if "state" not in said:
+        return f"no answer ({said['reason']})"
+    why = f": {said['why']}" if said.get("why") else ""
+    remedy = f"; {said['do']}" if said.get("do") else ""
+    return f"{said['state']} for {said['for_s']:.0f} s{why}{remedy}; {said['held']} records held"
 
 
 def _as_json(group: Group, inputs: list[GroupPosition], outputs: list[GroupPosition]) -> dict[str, Any]:

@@ -38,10 +38,14 @@ def test_sigterm_drains_and_leaves_the_group(new_place: Darkroom) -> None:
         assert worker.ask("/livez")[0] == 200
         assert worker.ask("/livez")[1]["live"] is True
         assert worker.ask("/nowhere")[0] == 404
+        address = f"127.0.0.1:{worker.port}"
+        assert f"worker {address}: working for " in new_place.run("status", "--worker", address).stdout
 
         assert worker.end() == 0
 
-    assert json.loads(new_place.run("status", "--json").stdout)["members"] == []
+    status = json.loads(new_place.run("status", "--json", "--worker", address).stdout)
+    assert status["members"] == []
+    assert status["workers"][address]["ready"] is False
 
 
 def test_a_store_that_falls_silent_makes_it_unready_but_not_dead(
