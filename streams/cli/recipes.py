@@ -1,26 +1,25 @@
-"""`darkroom recipes`: what is made of an upload, before anything is made. Needs no server.
+"""`darkroom recipes`: what is made of an upload, before anything is published. Needs no server.
 
-``explain`` reads the file's header in a render process, as a worker would, and prints the plan.
+``explain`` prints the plan for a file, ``preview`` carries it out; both have the file parsed where a worker has it
+parsed, in contained children (``streams.cli.recipes_try``).
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from processors.fingerprint import fingerprint
+from processors.plan import make_plan
 from processors.recipe_file import RecipeError, load_folder, load_recipe
-from schemas.errors import Permanent
 from schemas.events import Attributes, FocusPoint
-from streams.cli.explain_child import explain as explain_child
 from streams.cli.failures import CommandError, Exit, usage
+from streams.cli.recipes_preview import write_preview
+from streams.cli.recipes_try import inspected, tried
 from streams.cli.shared import ConfigOption, JsonOption, emit, out, settings_from
-from streams.compose.limits import make_limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="List, show, lint or explain recipes. A recipe is a TOML file that names the variants of an image.",
+    help="List, show, lint, explain or preview recipes. A recipe is a TOML file that names the variants of an image.",
     epilog="Examples: darkroom recipes show web · darkroom recipes lint my-recipes/ · "
-    "darkroom recipes explain web photo.jpg",
+    "darkroom recipes explain web photo.jpg · darkroom recipes preview web photo.jpg",
 )
 FocusOption = Annotated[str | None, typer.Option("--focus", metavar="X,Y", help="Focus point, as fractions.")]
 
@@ -97,19 +96,41 @@ def explain(
     """Show how a recipe's variants would be made of an image: the decode, what feeds what, sizes and crops."""
     settings = settings_from(config)
     named = _file_or_named(recipe, settings.recipes.folder)
-    limits = make_limits(settings)
-    try:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
-            facts, plan = child.submit(explain_child, file.read_bytes(), limits, named, _focus(focus)).result()
-    except Permanent as error:
-        raise CommandError(Exit.FAILED, f"{file}: {error.reason}: {error.detail}") from error
-    except BrokenProcessPool as error:
-        raise CommandError(Exit.FAILED, f"{file}: the process that read it crashed") from error
+    attributes = Attributes(focus=_focus(focus))
+    facts = inspected(settings, file)
+    plan = make_plan(facts, named, attributes).describe()
     if as_json:
-        emit({"facts": facts, "plan": plan.splitlines(), "recipe": named.name})
+        emit({"facts": asdict(facts), "plan": plan.splitlines(), "recipe": named.name})
         return
-    size = f"{facts['width']} x {facts['height']}"
-    out().print(f"source   {facts['format']} {size}, {facts['colour_space']}, {facts['frames']} frame(s)\n{plan}")
+    size = f"{facts.width} x {facts.height}"
+    out().print(
+        f"source   {facts.format} {size}, {facts.colour_space}, {facts.frames} frame(s)\n{plan}", highlight=False
+    )
+
+
+@app.command()
+def preview(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or its TOML file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="An image.")],
+    folder: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Where the variants and sheet.html go.")
+    ] = Path("preview"),
+    focus: FocusOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a recipe's variants of an image here and now, with a contact sheet; nothing is published or uploaded."""
+    settings = settings_from(config)
+    named = _file_or_named(recipe, settings.recipes.folder)
+    facts, rendered = tried(settings, file, named, Attributes(focus=_focus(focus)))
+    for written in write_preview(folder, file, named, facts, rendered):
+        if as_json:
+            emit(written)
+        else:
+            size = f"{written['width']} x {written['height']}"
+            out().print(f"{written['file']}: {size}, {written['bytes']} bytes", highlight=False)
+    if not as_json:
+        out().print(f"{folder / 'sheet.html'}: the contact sheet", highlight=False)
 
 
 def _focus(text: str | None) -> FocusPoint | None:

@@ -45,7 +45,7 @@ VERBS = (
     Verb("status", RUN, "Show topics, lag by partition and group members."),
     Verb("topics", MANAGE, "Create or check the topics."),
     Verb("schemas", MANAGE, "Register, check or list the event schemas."),
-    Verb("recipes", MANAGE, "List, show, lint or explain recipes."),
+    Verb("recipes", MANAGE, "List, show, lint, explain or preview recipes."),
     Verb("offsets", MANAGE, "Set, show or rebuild the workers' positions."),
 )
 

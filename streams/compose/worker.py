@@ -15,10 +15,9 @@ from streams.adapters.handler_log import LoggedHandler
 from streams.adapters.kafka import KafkaBroker, Timing
 from streams.adapters.kafka_admin import AdminError
 from streams.adapters.kafka_groups import topic_ids
-from streams.adapters.pool_renderer import PoolRenderer, RendererSettings
 from streams.adapters.slots import hold_slot
 from streams.adapters.system_clock import SystemClock
-from streams.compose.limits import make_limits
+from streams.compose.renderer import make_renderer
 from streams.compose.services import kafka_properties, load_recipes, make_admin, make_codec, make_registry, make_topics
 from streams.compose.stores import make_policy, make_store
 from streams.runtime.limits import BatchLimits, LoopLimits
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from streams.runtime.ports import Broker
     from streams.settings import Settings
 
-MEGABYTE = 1_000_000
 LIBRARIES = ("pyvips-binary", "darkroom")
 """Whose versions every manifest names."""
 
@@ -97,7 +95,7 @@ def start_engine(
     topics = make_topics(settings)
     codec.look_up(topics.outputs)
     recipes, clock = load_recipes(settings), SystemClock()
-    with PoolRenderer(_renderer(settings)) as renderer:
+    with make_renderer(settings) as renderer:
         renderer.start()
         images = ImageHandler(
             store,
@@ -156,15 +154,6 @@ class TopicIds:
             except Exception as error:
                 raise Transient(f"the id of topic {topic} is not known yet: {error}") from error
         return self._ids[topic]
-
-
-def _renderer(settings: Settings) -> RendererSettings:
-    return RendererSettings(
-        renderers=settings.worker.renderers,
-        memory_bytes=settings.worker.memory_mb * MEGABYTE,
-        time_limit_s=settings.worker.time_limit_s,
-        limits=make_limits(settings),
-    )
 
 
 def _versions() -> dict[str, str]:

@@ -147,6 +147,24 @@ def test_a_plan_is_explained(place: Darkroom, tmp_path: Path) -> None:
     assert "w1280" in done.stdout
 
 
+def test_a_recipe_is_previewed(place: Darkroom, tmp_path: Path) -> None:
+    """Every variant is a file, and a page shows them; what is no image is refused with a worker's words."""
+    folder = tmp_path / "seen"
+    done = place.run(
+        "recipes", "preview", "web", str(photo(tmp_path / "p.jpg", 1400, 900)), "--out", str(folder), "--json"
+    )
+
+    assert done.returncode == 0
+    written = lines(done.stdout)
+    assert [row["variant"] for row in written] == ["w160", "w320", "w640", "w1280"]
+    assert all((folder / f"{row['variant']}.webp").stat().st_size == row["bytes"] for row in written)
+    assert (folder / "sheet.html").read_text().count("<figure>") == 4
+    (tmp_path / "p.txt").write_text("no picture")
+    refused = place.run("recipes", "preview", "web", str(tmp_path / "p.txt"), "--out", str(folder))
+    assert refused.returncode == 1
+    assert "unsupported_format" in refused.stderr
+
+
 def test_the_worker_says_one_line_an_image(place: Darkroom, worker: RunningWorker, tmp_path: Path) -> None:
     """Ids, cause and duration in each; JSON because it is piped."""
     photo(tmp_path / "logged.jpg", shade=40)
