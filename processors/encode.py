@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from processors.facts import SourceFormat
+from processors.likeness import luma, ssim
+from processors.quality import Encoded, lowest_quality, within_bytes
 from processors.recipe import Format, Metadata, VariantSpec
+from processors.vips import open_image
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
     from processors.vips import Image
 
 _OPTIMISED, _TRELLIS, _SCANS = 1, 2, 3
 """From these efforts on a JPEG gets tables of its own, mozjpeg's trellis and tables, and the search for best scans."""
+_GREY: Final = 128
 _MOZJPEG_TABLE: Final = 3
 """Quantisation table tuned on photographs; mozjpeg's own default."""
 _PRIVATE_FIELDS: Final = ("jpeg-thumbnail-data", "exif-ifd2-MakerNote", "orientation", "exif-ifd0-Orientation")
@@ -19,8 +31,10 @@ _POSITION: Final = "exif-ifd3-"
 _THUMBNAIL: Final = "exif-ifd1-"
 
 
-def encode(image: Image, spec: VariantSpec, *, profile: bool = False) -> bytes:
-    """Return the file's bytes. ``image`` is finished: 8-bit sRGB or grey, straight alpha if the format has any.
+def encode(image: Image, spec: VariantSpec, *, profile: bool = False) -> Encoded:
+    """Return the file, its quality searched for where the variant says so.
+
+    ``image`` is finished: 8-bit sRGB or grey, straight alpha if the format has any.
 
     With ``profile`` it is in the colours of the profile that it carries, and so is the file.
     """
@@ -28,7 +42,31 @@ def encode(image: Image, spec: VariantSpec, *, profile: bool = False) -> bytes:
     if spec.metadata is Metadata.KEEP:
         image, kept = _without_private_fields(image), [*kept, "exif", "iptc"]
     save = {Format.JPEG: _jpeg, Format.WEBP: _webp, Format.AVIF: _avif, Format.PNG: _png}
-    return bytes(save[spec.format](image, spec, ",".join(kept) or "none"))
+    keep = ",".join(kept) or "none"
+
+    def saved(quality: int | None) -> bytes:
+        return bytes(save[spec.format](image, replace(spec, quality=quality), keep))
+
+    if spec.target_ssim is None and spec.max_bytes is None:
+        return Encoded(saved(spec.quality), spec.quality)
+    image = image.copy_memory()  # every probe reads it
+    return _searched(image, spec, saved)
+
+
+def _searched(image: Image, spec: VariantSpec, saved: Callable[[int | None], bytes]) -> Encoded:
+    if spec.target_ssim is None:
+        found = Encoded(saved(spec.quality), spec.quality)
+    else:
+        wanted = _luma(image)
+        found = lowest_quality(
+            saved, lambda data: ssim(wanted, _luma(open_image(data, SourceFormat(spec.format)))), spec.target_ssim
+        )
+    return found if spec.max_bytes is None else within_bytes(saved, found, spec.max_bytes)
+
+
+def _luma(image: Image) -> NDArray[np.float32]:
+    """Return what is compared; what is transparent lies on grey, so that it counts only where it is seen."""
+    return luma(np.asarray(image.flatten(background=_GREY) if image.hasalpha() else image))
 
 
 def _without_private_fields(image: Image) -> Image:
@@ -73,4 +111,4 @@ def _avif(image: Image, spec: VariantSpec, keep: str) -> Any:  # noqa: ANN401 - 
 
 
 def _png(image: Image, spec: VariantSpec, keep: str) -> Any:  # noqa: ANN401 - pyvips is untyped
-    return image.pngsave_buffer(compression=spec.effort, keep=keep)
+    return image.pngsave_buffer(compression=spec.effort, palette=spec.palette, keep=keep)

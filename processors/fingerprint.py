@@ -7,9 +7,11 @@ recipe's name or description, not the order of keys or variants, not the machine
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from processors.recipe import When
 
 if TYPE_CHECKING:
     from processors.recipe import Recipe, VariantSpec
@@ -32,12 +34,13 @@ def fingerprint(recipe: Recipe, attributes: Attributes, *, revision: int = RENDE
     return sha256(text.encode()).hexdigest()[:HEX_DIGITS]
 
 
-def _canonical(variant: VariantSpec) -> dict[str, str | int | bool | None]:
+def _canonical(variant: VariantSpec) -> dict[str, Any]:
     """Leave out what has its default, so that a key which a later release adds changes no old fingerprint."""
     values = {field.name: getattr(variant, field.name) for field in fields(variant)}
     required = {field.name for field in fields(variant) if field.default is MISSING}
     defaults = {field.name: field.default for field in fields(variant) if field.name not in required}
-    return {name: value for name, value in values.items() if name in required or value != defaults[name]}
+    wanted = {name: value for name, value in values.items() if name in required or value != defaults[name]}
+    return {name: asdict(value) if isinstance(value, When) else value for name, value in wanted.items()}
 
 
 def _focus(attributes: Attributes) -> str | None:

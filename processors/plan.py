@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from processors.conditions import chosen
 from processors.facts import Facts, SourceFormat
 from processors.geometry import Search, Size
 from processors.layout import lay_out
@@ -46,6 +47,7 @@ def make_plan(facts: Facts, recipe: Recipe, attributes: Attributes, kept: Crop |
     depend on it: planning again with it changes what comes after.
     """
     source = Size(facts.width, facts.height)
+    recipe = chosen(recipe, facts)
     layouts = {
         spec.name: lay_out(source, spec, attributes.focus, kept if spec.trim is not None else None)
         for spec in recipe.variants
@@ -153,4 +155,5 @@ def _finish(spec: VariantSpec) -> VariantSpec:
         min_height=None,
         max_pixels=None,
         profile=Profile.SRGB,
+        when=None,
     )

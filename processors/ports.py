@@ -73,6 +73,10 @@ class RenderedVariant:
     extension: str
     width: int
     height: int
+    quality: int | None = None
+    """The encoder's; None where it is lossless."""
+    missed: str = ""
+    """``target`` or ``max_bytes`` where no quality reaches what the recipe asks for; else empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,15 @@ from processors.recipe_words import (
     DEFAULT_EFFORT,
     DEFAULT_QUALITY,
     EFFORTS,
+    LEAST_SSIM,
+    MAX_BYTES,
     MAX_PIXELS,
     MAX_SHARPEN,
     MAX_SIDE,
     MAX_SIGMA,
     MAX_VARIANTS,
     MIN_SIGMA,
+    MOST_SSIM,
     NAME_RULE,
     QUALITIES,
     ROTATIONS,
@@ -31,6 +34,7 @@ from processors.recipe_words import (
     Gravity,
     Metadata,
     Profile,
+    Shape,
 )
 
 __all__ = [
@@ -50,7 +54,9 @@ __all__ = [
     "Part",
     "Profile",
     "Recipe",
+    "Shape",
     "VariantSpec",
+    "When",
     "crops",
     "is_colour",
     "is_name",
@@ -77,6 +83,17 @@ def is_part(part: Part) -> bool:
     """Whether this is a part of a picture: not empty, and nothing of it outside."""
     left, top, width, height = part
     return min(left, top) >= 0 and min(width, height) > 0 and max(left + width, top + height) <= 1
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """For which sources a variant is made; what is None does not matter."""
+
+    shape: Shape | None = None
+    wider_than: int | None = None
+    """Pixels of the upright source, which must be exceeded."""
+    taller_than: int | None = None
+    animated: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +144,13 @@ class VariantSpec:
     sharpen: float = 0.0
     """How much of the difference to a slight blur is added, where the picture was made smaller; 0: nothing."""
     grey: bool = False
+    palette: bool = False
+    """PNG only: at most 256 colours, which loses some."""
+    target_ssim: float | None = None
+    """Quality is the lowest at which the picture is this much like itself unencoded; None: as ``quality`` says."""
+    max_bytes: int | None = None
+    """Quality falls until the file is no larger."""
+    when: When | None = None
 
     def __post_init__(self) -> None:
         problem = _spec_problem(self)
@@ -156,6 +180,11 @@ class Recipe:
     def reads_focus(self) -> bool:
         """Whether the upload's focus point changes what this recipe yields."""
         return any(variant.gravity is Gravity.FOCUS and crops(variant.fit) for variant in self.variants)
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether some sources get fewer variants than others."""
+        return any(variant.when is not None for variant in self.variants)
 
     @property
     def trims(self) -> bool:
@@ -194,6 +223,10 @@ def _spec_problem(spec: VariantSpec) -> str | None:
         (spec.blur == 0 or MIN_SIGMA <= spec.blur <= MAX_SIGMA, f"blur is {MIN_SIGMA} to {MAX_SIGMA}"),
         (0 <= spec.sharpen <= MAX_SHARPEN, f"sharpen is 0 to {MAX_SHARPEN}"),
         (not spec.grey or spec.profile is Profile.SRGB, "grey has no profile to keep"),
+        (not spec.palette or spec.format is Format.PNG, "palette is for png"),
+        (spec.target_ssim is None or LEAST_SSIM <= spec.target_ssim <= MOST_SSIM, "no such SSIM can be a target"),
+        (spec.max_bytes is None or 1 <= spec.max_bytes <= MAX_BYTES, f"max_bytes is 1 to {MAX_BYTES}"),
+        (not lossless or spec.target_ssim is spec.max_bytes is None, "a lossless output has no quality to search"),
         (not spec.lossless or spec.format is Format.WEBP, "lossless is for webp"),
         (not spec.progressive or spec.format is Format.JPEG, "progressive is for jpeg"),
         (spec.chroma is Chroma.HALF or spec.format in {Format.JPEG, Format.AVIF}, "chroma is for jpeg and avif"),

@@ -84,5 +84,8 @@ def _complaints_about_format(output: recipe.Format, table: Table) -> Iterator[Co
     efforts = recipe.EFFORTS[output]
     if (effort := table.get("effort")) is not None and effort not in efforts:
         yield Complaint("effort", effort, f"a whole number from {efforts[0]} to {efforts[-1]} for {output}")
-    if table.get("lossless") is True and "quality" in table:
-        yield Complaint("quality", table["quality"], "a lossless variant has no quality")
+    for key in ("quality", "target", "max_bytes"):
+        if table.get("lossless") is True and key in table:
+            yield Complaint(key, table[key], "a lossless variant has no quality")
+    if "target" in table and "quality" in table:
+        yield Complaint("quality", table["quality"], "not beside a target, which decides the quality")

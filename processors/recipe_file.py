@@ -131,6 +131,9 @@ def _complaints_about_variants(tables: list[Table], defaults: Table | None) -> I
             complaints += [*missing, *checks]
         complaints += _complaints_about_twins(whole, index, first)
         yield from ((("variant", index, complaint.key), complaint) for complaint in complaints)
+    if tables and all("when" in recipe_specs.inherit(table, defaults or {}) for table in tables):
+        text = "one variant at least without a condition, so that no image ends with none"
+        yield ("variant", 0, "when"), recipe_keys.Complaint("when", "on every variant", text)
     if len(first) > recipe.MAX_VARIANTS:
         text = f"at most {recipe.MAX_VARIANTS}, each device-pixel ratio counted"
         yield ("variant",), recipe_keys.Complaint("variant", len(first), text)

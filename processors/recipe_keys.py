@@ -73,6 +73,15 @@ def _is_within(value: object, least: float, most: float) -> bool:
     return isinstance(value, int | float) and type(value) is not bool and least <= value <= most
 
 
+def _is_target(value: object) -> bool:
+    return isinstance(value, dict) and set(value) == {"ssim"} and _is_within(value["ssim"], *_SSIMS)
+
+
+def _is_condition(value: object) -> bool:
+    known = isinstance(value, dict) and bool(value) and set(value) <= set(_CONDITIONS)
+    return known and isinstance(value, dict) and all(_CONDITIONS[key](each) for key, each in value.items())
+
+
 def _are_ratios(value: object) -> bool:
     whole = isinstance(value, list) and value and all(is_whole(one, words.RATIOS) for one in value)
     return bool(whole) and isinstance(value, list) and len(set(value)) == len(value)
@@ -89,6 +98,16 @@ def _words(enum: type[StrEnum]) -> tuple[Callable[[object], bool], str]:
     return (lambda value: value in known), "one of " + ", ".join(f'"{word}"' for word in known)
 
 
+_LOSSY: Final = _ALL - {recipe.Format.PNG}
+_SSIMS: Final = (words.LEAST_SSIM, words.MOST_SSIM)
+_CONDITIONS: Final[Mapping[str, Callable[[object], bool]]] = MappingProxyType(
+    {
+        "shape": lambda value: value in list(recipe.Shape),
+        "wider_than": lambda value: is_whole(value, range(1_000_000)),
+        "taller_than": lambda value: is_whole(value, range(1_000_000)),
+        "animated": _is_flag,
+    }
+)
 _SIDE: Final = Key(lambda value: is_whole(value, range(1, recipe.MAX_SIDE + 1)), f"pixels from 1 to {recipe.MAX_SIDE}")
 _FLAG: Final = "true or false"
 KEYS: Final[Mapping[str, Key]] = MappingProxyType(
@@ -136,6 +155,12 @@ KEYS: Final[Mapping[str, Key]] = MappingProxyType(
             lambda value: _is_within(value, 0, words.MAX_SHARPEN), f"a number from 0 to {words.MAX_SHARPEN}"
         ),
         "grey": Key(_is_flag, _FLAG),
+        "palette": Key(_is_flag, _FLAG, frozenset({recipe.Format.PNG}), per_format=True),
+        "target": Key(_is_target, f"{{ ssim = {words.LEAST_SSIM} to {words.MOST_SSIM} }}", _LOSSY),
+        "max_bytes": Key(
+            lambda value: is_whole(value, range(1, words.MAX_BYTES + 1)), f"bytes from 1 to {words.MAX_BYTES}", _LOSSY
+        ),
+        "when": Key(_is_condition, f"a table of {', '.join(_CONDITIONS)}; shapes are {', '.join(recipe.Shape)}"),
         "dpr": Key(_are_ratios, "a list of different whole numbers from 1 to 5"),
     }
 )

@@ -14,15 +14,25 @@ from processors.recipe_keys import KEYS, Table, is_text, part_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_OF_QUALITY: Final = ("quality", "target", "max_bytes")
 _MULTIPLIED: Final = ("width", "height", "min_width", "min_height")
 
 
 def inherit(table: Table, defaults: Table) -> Table:
     """Return the table with the defaults that apply to it; keys that depend on the format come only with their own."""
     same_format = table.get("format", defaults.get("format")) == defaults.get("format")
-    inherited = {key: value for key, value in defaults.items() if same_format or not KEYS[key].per_format}
+    output = table.get("format", defaults.get("format"))
+    inherited = {
+        key: value
+        for key, value in defaults.items()
+        if same_format or not (KEYS[key].per_format or output not in KEYS[key].formats)
+    }
     if table.get("lossless") is True:
-        inherited.pop("quality", None)
+        for key in _OF_QUALITY:
+            inherited.pop(key, None)
+    for key, other in (("target", "quality"), ("quality", "target")):
+        if key in table:
+            inherited.pop(other, None)
     return inherited | table
 
 
@@ -84,12 +94,32 @@ def _variant_spec(table: Table) -> recipe.VariantSpec:
         blur=_real(table.get("blur")),
         sharpen=_real(table.get("sharpen")),
         grey=table.get("grey") is True,
+        palette=table.get("palette") is True,
+        target_ssim=_target(table.get("target")),
+        max_bytes=number(table.get("max_bytes")),
+        when=_when(table.get("when")),
     )
 
 
 def text_of(table: Table, key: str, default: str = "") -> str:
     """Return a key's value as text."""
     return str(table.get(key, default))
+
+
+def _target(value: object) -> float | None:
+    return _real(value["ssim"]) if isinstance(value, dict) else None
+
+
+def _when(value: object) -> recipe.When | None:
+    if not isinstance(value, dict):
+        return None
+    shape, animated = value.get("shape"), value.get("animated")
+    return recipe.When(
+        shape=recipe.Shape(shape) if shape else None,
+        wider_than=number(value.get("wider_than")),
+        taller_than=number(value.get("taller_than")),
+        animated=animated if isinstance(animated, bool) else None,
+    )
 
 
 def _real(value: object) -> float:

@@ -81,6 +81,14 @@ class Flip(StrEnum):
     """Top and bottom change places."""
 
 
+class Shape(StrEnum):
+    """What an upright picture is."""
+
+    LANDSCAPE = "landscape"
+    PORTRAIT = "portrait"
+    SQUARE = "square"
+
+
 class Profile(StrEnum):
     """Which colours a variant is in."""
 
@@ -116,6 +124,9 @@ ROTATIONS: Final = (0, 90, 180, 270)
 """Degrees clockwise."""
 RATIOS: Final = range(1, 6)
 """Device-pixel ratios that a variant may be made for."""
+LEAST_SSIM: Final = 0.5
+MOST_SSIM: Final = 0.999
+MAX_BYTES: Final = 100_000_000
 MIN_SIGMA: Final = 0.3
 """Pixels: a Gaussian that is narrower has one tap, and changes nothing."""
 MAX_SIGMA: Final = 100.0

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from processors.facts import Facts
     from processors.geometry import Crop, Size
+    from processors.quality import Encoded
     from processors.recipe import Recipe
     from schemas.events import Attributes
 
@@ -107,14 +108,14 @@ def _converted(image: Image, conversion: Conversion) -> Image:
 
 
 def _variants(plan: Plan, levels: list[Image]) -> tuple[RenderedVariant, ...]:
-    encoded: dict[str, bytes] = {}
+    encoded: dict[str, Encoded] = {}
     for output in plan.outputs:
         name = output.spec.name
         encoded[name] = encoded[output.same_as] if output.same_as else _encoded(output, plan, levels)
     return tuple(_variant(output, encoded[output.spec.name]) for output in plan.outputs)
 
 
-def _encoded(output: Output, plan: Plan, levels: list[Image]) -> bytes:
+def _encoded(output: Output, plan: Plan, levels: list[Image]) -> Encoded:
     with encoding(output.spec.name):
         picture = finished(levels[output.level], output, _crop(output, plan, levels))
         return encode(picture, output.spec, profile=plan.levels[output.level].kept)
@@ -126,9 +127,18 @@ def _crop(output: Output, plan: Plan, levels: list[Image]) -> Crop | None:
     return output.crop
 
 
-def _variant(output: Output, data: bytes) -> RenderedVariant:
-    spec, size = output.spec, output.size
-    return RenderedVariant(spec.name, data, spec.format.content_type, spec.format.extension, size.width, size.height)
+def _variant(output: Output, made: Encoded) -> RenderedVariant:
+    kind, size = output.spec.format, output.size
+    return RenderedVariant(
+        output.spec.name,
+        made.data,
+        kind.content_type,
+        kind.extension,
+        size.width,
+        size.height,
+        made.quality,
+        made.missed,
+    )
 
 
 def _summary(smallest: Image, size: Size) -> NDArray[np.uint8]:

@@ -103,6 +103,10 @@ class Plan:
         if output.same_as:
             return f"{spec.name}: the bytes of {output.same_as}"
         quality = "lossless" if spec.quality is None else f"quality {spec.quality}"
+        if spec.target_ssim is not None:
+            quality = f"quality for an SSIM of {spec.target_ssim:g}"
+        if spec.max_bytes is not None:
+            quality += f" within {spec.max_bytes} bytes"
         crop = f", cropped to {output.crop}" if output.crop else ""
         turn = f", turned {spec.rotate}" if spec.rotate else ""
         flip = f", flipped {spec.flip}" if spec.flip != "none" else ""

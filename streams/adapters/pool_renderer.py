@@ -11,6 +11,7 @@ import pickle
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from processors.conditions import chosen
 from processors.facts import Limits
 from schemas.errors import Permanent, Reason
 from streams.adapters.render_answers import read_facts, read_rendered
@@ -94,6 +95,7 @@ class PoolRenderer:
 
     def render(self, data: bytes, facts: Facts, recipe: Recipe, attributes: Attributes) -> Rendered:
         """Wait for the memory that the facts ask for, then render. Raise as `Pool.call` does."""
+        recipe = chosen(recipe, facts)  # what the answer is held to
         plain = replace(attributes, extra=dict(attributes.extra))  # whatever mapping it was, it can be pickled now
         command = pickle.dumps((facts, recipe, plain), protocol=pickle.HIGHEST_PROTOCOL)
         with self._budget.admit(facts.decoded_bytes):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from processors.facts import Facts
 from processors.ports import Rendered, RenderedVariant
-from processors.recipe import Format, is_colour
+from processors.recipe import QUALITIES, Format, is_colour
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _THUMBHASH: Final = 64
 """Bytes that no thumbhash exceeds."""
+_MISSED: Final = frozenset({"", "target", "max_bytes"})
 _TYPES: Final = frozenset((each.content_type, each.extension) for each in Format)
 
 
@@ -44,7 +45,8 @@ def write_rendered(rendered: Rendered) -> tuple[bytes, Sequence[bytes]]:
     """Return the head and parts that say ``rendered``: a part is a variant's bytes."""
     head = {
         "variants": [
-            [each.name, each.content_type, each.extension, each.width, each.height] for each in rendered.variants
+            [each.name, each.content_type, each.extension, each.width, each.height, each.quality, each.missed]
+            for each in rendered.variants
         ],
         "thumbhash": rendered.thumbhash.hex(),
         "dominant_colour": rendered.dominant_colour,
@@ -56,13 +58,19 @@ def read_rendered(answer: Answer, recipe: Recipe) -> Rendered:
     """Read what `write_rendered` wrote for ``recipe``. Raise ValueError, KeyError or TypeError for anything else."""
     said = json.loads(answer.head)
     variants = tuple(
-        RenderedVariant(name, bytes(part), content_type, extension, _side(width), _side(height))
-        for (name, content_type, extension, width, height), part in zip(said["variants"], answer.parts, strict=True)
+        RenderedVariant(
+            name, bytes(part), content_type, extension, _side(width), _side(height), _quality(quality), missed
+        )
+        for (name, content_type, extension, width, height, quality, missed), part in zip(
+            said["variants"], answer.parts, strict=True
+        )
     )
     if [each.name for each in variants] != [each.name for each in recipe.variants]:
         raise ValueError("not the recipe's variants")
     if not all((each.content_type, each.extension) in _TYPES and each.data for each in variants):
         raise ValueError("an unknown type, or no bytes")
+    if any(each.missed not in _MISSED for each in variants):
+        raise ValueError("an unknown shortfall")
     thumbhash, colour = bytes.fromhex(said["thumbhash"]), said["dominant_colour"]
     if len(thumbhash) > _THUMBHASH or not is_colour(colour):
         raise ValueError("an impossible thumbhash or colour")
@@ -76,6 +84,12 @@ def _of(kind: type, value: object) -> object:
             raise ValueError(f"{value!r} is no {kind.__name__}")
         return value
     return kind(value)
+
+
+def _quality(value: object) -> int | None:
+    if value is not None and (type(value) is not int or value not in QUALITIES):
+        raise ValueError(f"{value!r} is no quality")
+    return value
 
 
 def _side(value: object) -> int:

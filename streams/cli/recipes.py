@@ -128,7 +128,8 @@ def preview(
             emit(written)
         else:
             size = f"{written['width']} x {written['height']}"
-            out().print(f"{written['file']}: {size}, {written['bytes']} bytes", highlight=False)
+            missed = f", {written['missed']} not reached" if written["missed"] else ""
+            out().print(f"{written['file']}: {size}, {written['bytes']} bytes{missed}", highlight=False)
     if not as_json:
         out().print(f"{folder / 'sheet.html'}: the contact sheet", highlight=False)
 

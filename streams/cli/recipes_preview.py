@@ -37,6 +37,8 @@ def write_preview(
             "width": each.width,
             "height": each.height,
             "bytes": len(each.data),
+            "quality": each.quality,
+            "missed": each.missed,
         }
     line = f"{facts.format}, {facts.width} x {facts.height}, {facts.colour_space}, {source.stat().st_size} bytes"
     picture = Picture(source.name, line, is_ready=True, colour=rendered.dominant_colour, variants=shown)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from processors.fingerprint import RENDERER_REVISION, fingerprint
-from processors.recipe import Chroma, Fit, Flip, Format, Gravity, Metadata, Profile, VariantSpec
+from processors.recipe import Chroma, Fit, Flip, Format, Gravity, Metadata, Profile, Shape, VariantSpec, When
 from processors.recipe_file import load_folder, parse_recipe
 from schemas.events import Attributes, FocusPoint
 from tests.processors.builders import recipe, spec
@@ -55,6 +55,10 @@ def test_the_order_of_keys_and_variants_and_the_names_of_recipes_do_not_count() 
         replace(_CARD, blur=2.0),
         replace(_CARD, sharpen=0.5),
         replace(_CARD, grey=True),
+        replace(_CARD, target_ssim=0.98),
+        replace(_CARD, max_bytes=50_000),
+        replace(_CARD, when=When(shape=Shape.SQUARE)),
+        replace(_CARD, when=When(animated=False)),
         replace(_CARD, crop=(0.0, 0.0, 0.5, 0.5)),
         replace(_CARD, trim=10),
         replace(_CARD, rotate=90),

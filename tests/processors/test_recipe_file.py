@@ -87,6 +87,18 @@ def test_values_come_from_the_variant_then_the_defaults_then_the_language() -> N
         ("sharpen = 5.5", ("sharpen", 5.5)),
         ("sharpen = -1", ("sharpen", -1)),
         ("grey = 1", ("grey", 1)),
+        ("palette = true", ("palette", True)),
+        ("max_bytes = 0", ("max_bytes", 0)),
+        ("target = 0.98", ("target", 0.98)),
+        ("target = { ssim = 1.0 }", ("target", {"ssim": 1.0})),
+        ("target = { psnr = 40 }", ("target", {"psnr": 40})),
+        ("target = { ssim = 0.98 }\nquality = 70", ("quality", 70)),
+        ("lossless = true\nmax_bytes = 9", ("max_bytes", 9)),
+        ("when = {}", ("when", {})),
+        ("when = { animated = 1 }", ("when", {"animated": 1})),
+        ('when = { shape = "round" }', ("when", {"shape": "round"})),
+        ("when = { wider_than = -1 }", ("when", {"wider_than": -1})),
+        ("when = { wider_than = 9, mood = 3 }", ("when", {"wider_than": 9, "mood": 3})),
         ("trim = 256", ("trim", 256)),
         ("trim = -1", ("trim", -1)),
         ("rotate = 45", ("rotate", 45)),
@@ -281,3 +293,18 @@ def test_trim_is_a_threshold_or_the_usual_one() -> None:
     assert parse_recipe(head, name="r", file="").variants[0].trim == 10
     assert parse_recipe(head + "trim = 3\n", name="r", file="").variants[0].trim == 3
     assert parse_recipe(head + "trim = false\n", name="r", file="").variants[0].trim is None
+
+
+def test_a_recipe_has_one_variant_for_every_source() -> None:
+    """If each had a condition, some image might end with none."""
+    one = '[[variant]]\nname = "a"\nformat = "png"\nwhen = { shape = "square" }\n'
+    assert problems_of(one) == [(4, "when", "on every variant")]
+    assert len(parse_recipe(one + '[[variant]]\nname = "b"\nformat = "png"\n', name="r", file="").variants) == 2
+
+
+def test_a_target_and_a_quality_replace_each_other() -> None:
+    """What a variant says itself wins over what it would inherit."""
+    head = '[defaults]\nformat = "webp"\n%s\n[[variant]]\nname = "a"\n%s\n'
+    searched = parse_recipe(head % ("quality = 60", "target = { ssim = 0.9 }"), name="r", file="").variants[0]
+    fixed = parse_recipe(head % ("target = { ssim = 0.9 }", "quality = 60"), name="r", file="").variants[0]
+    assert (searched.target_ssim, fixed.target_ssim, fixed.quality) == (0.9, None, 60)
