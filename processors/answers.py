@@ -35,6 +35,7 @@ def ready(
         dominant_colour=manifest.dominant_colour,
         deduplicated=deduplicated,
         timings=timings,
+        perceptual_hash=manifest.perceptual_hash,
     )
 
 

@@ -164,6 +164,7 @@ class ImageHandler:
             source=_source_facts(facts),
             thumbhash=rendered.thumbhash,
             dominant_colour=rendered.dominant_colour,
+            perceptual_hash=rendered.perceptual_hash,
             engine=self._engine,
         )
 
@@ -180,6 +181,8 @@ class ImageHandler:
             height=variant.height,
             bytes=len(variant.data),
             sha256=digest,
+            quality=variant.quality,
+            missed=variant.missed,
         )
 
     def _settle_manifest(self, key: str, prefix: str, made: Manifest, believed: Blob | None) -> Manifest:

@@ -35,6 +35,7 @@ class Manifest:
     source: SourceFacts
     thumbhash: bytes
     dominant_colour: str
+    perceptual_hash: str = ""
     engine: Mapping[str, str] = field(default_factory=dict)
     """Versions of what rendered it; they explain, they invalidate nothing."""
 
@@ -73,6 +74,7 @@ def write_manifest(manifest: Manifest) -> bytes:
             "source": {name: getattr(manifest.source, name) for name in SourceFacts.__slots__},
             "thumbhash": b64encode(manifest.thumbhash).decode(),
             "dominant_colour": manifest.dominant_colour,
+            "perceptual_hash": manifest.perceptual_hash,
             "engine": dict(sorted(manifest.engine.items())),
         }
     )
@@ -91,6 +93,7 @@ def read_manifest(data: bytes, bucket: str, prefix: str) -> Manifest | None:
             source=_facts(plain["source"]),
             thumbhash=b64decode(plain["thumbhash"], validate=True),
             dominant_colour=_text(plain["dominant_colour"]),
+            perceptual_hash=_text(plain.get("perceptual_hash", "")),
             engine={_text(name): _text(version) for name, version in plain.get("engine", {}).items()},
         )
     except SENSELESS:
@@ -132,6 +135,8 @@ def _variant(name: object, plain: dict[str, Any], bucket: str) -> Variant:
         height=_number(plain["height"]),
         bytes=_number(plain["bytes"]),
         sha256=_text(plain["sha256"]),
+        quality=None if plain.get("quality") is None else _number(plain["quality"]),
+        missed=_text(plain.get("missed", "")),
     )
 
 

@@ -87,6 +87,8 @@ class Rendered:
     thumbhash: bytes
     dominant_colour: str
     """``#rrggbb``."""
+    perceptual_hash: str = ""
+    """16 hex digits."""
 
 
 class Renderer(Protocol):

@@ -14,6 +14,7 @@ from processors.encode import encode
 from processors.finish import finished
 from processors.geometry import Search
 from processors.look import found, without_border
+from processors.phash import perceptual_hash
 from processors.plan import Conversion, Decode, Level, Output, Plan, make_plan
 from processors.ports import Rendered, RenderedVariant
 from processors.thumbhash import thumbhash
@@ -46,7 +47,7 @@ def render(data: bytes, facts: Facts, recipe: Recipe, attributes: Attributes) ->
     if plan.levels[-1].kept:
         smallest = _converted(smallest, Conversion.PROFILE)
     summary = _summary(smallest, plan.summary)
-    return Rendered(_variants(plan, levels), thumbhash(summary), dominant_colour(summary))
+    return Rendered(_variants(plan, levels), thumbhash(summary), dominant_colour(summary), perceptual_hash(summary))
 
 
 def _levels(decoded: Image, plan: Plan) -> list[Image]:

@@ -98,6 +98,10 @@ class Variant:
     height: int
     bytes: int
     sha256: str
+    quality: int | None = None
+    """What the encoder was given, 1 to 100; None for a lossless variant."""
+    missed: str = ""
+    """``target`` or ``max_bytes`` where no quality reached what the recipe asks for; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,8 @@ class ImageReady:
     deduplicated: bool = False
     """True if the manifest was there already and nothing was rendered."""
     timings: Timings = field(default_factory=Timings)
+    perceptual_hash: str = ""
+    """16 hex digits; near-duplicates differ in few of the 64 bits. Empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ keys or headers from is checked: variants are the recipe's, types are those that
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _THUMBHASH: Final = 64
 """Bytes that no thumbhash exceeds."""
+_PERCEPTUAL: Final = re.compile(r"[0-9a-f]{16}")
 _MISSED: Final = frozenset({"", "target", "max_bytes"})
 _TYPES: Final = frozenset((each.content_type, each.extension) for each in Format)
 
@@ -50,6 +52,7 @@ def write_rendered(rendered: Rendered) -> tuple[bytes, Sequence[bytes]]:
         ],
         "thumbhash": rendered.thumbhash.hex(),
         "dominant_colour": rendered.dominant_colour,
+        "perceptual_hash": rendered.perceptual_hash,
     }
     return json.dumps(head).encode(), [each.data for each in rendered.variants]
 
@@ -74,7 +77,10 @@ def read_rendered(answer: Answer, recipe: Recipe) -> Rendered:
     thumbhash, colour = bytes.fromhex(said["thumbhash"]), said["dominant_colour"]
     if len(thumbhash) > _THUMBHASH or not is_colour(colour):
         raise ValueError("an impossible thumbhash or colour")
-    return Rendered(variants, thumbhash, colour)
+    alike = said["perceptual_hash"]
+    if type(alike) is not str or (alike and not _PERCEPTUAL.fullmatch(alike)):
+        raise ValueError("an impossible perceptual hash")
+    return Rendered(variants, thumbhash, colour, alike)
 
 
 def _of(kind: type, value: object) -> object:

@@ -68,7 +68,7 @@ FULL: dict[str, Event] = {
         recipe="web",
         fingerprint="0123456789abcdef",
         variants=(
-            Variant("large", "darkroom", "acme/7/l.webp", "image/webp", 1280, 960, 123_456, SHA),
+            Variant("large", "darkroom", "acme/7/l.webp", "image/webp", 1280, 960, 123_456, SHA, 80, "target"),
             Variant("small", "darkroom", "acme/7/s.webp", "image/webp", 320, 240, 12_345, SHA[::-1]),
         ),
         source=SourceFacts("jpeg", 4000, 3000, 1, has_alpha=False, colour_space="srgb"),
@@ -77,6 +77,7 @@ FULL: dict[str, Event] = {
         dominant_colour="#a0b1c2",
         deduplicated=True,
         timings=Timings(1.5, 2.25, 300.125, 0.0),
+        perceptual_hash="00ff00ff12345678",
     ),
     FAILED: ImageFailed(
         event_id=UUID(int=3),
@@ -194,7 +195,9 @@ SOURCES = st.builds(
 _FOCUS = st.builds(FocusPoint, st.floats(0, 1), st.floats(0, 1))
 _ATTRIBUTES = st.builds(Attributes, _optional(_FOCUS), _optional(TEXTS), st.dictionaries(TEXTS, TEXTS, max_size=3))
 _CAUSES = st.builds(Cause, TEXTS, INTS, LONGS, _optional(st.uuids()), _optional(TEXTS))
-_VARIANTS = st.builds(Variant, TEXTS, TEXTS, TEXTS, TEXTS, INTS, INTS, LONGS, TEXTS)
+_VARIANTS = st.builds(
+    Variant, TEXTS, TEXTS, TEXTS, TEXTS, INTS, INTS, LONGS, TEXTS, _optional(INTS), TEXTS
+)  # fmt: skip
 _FACTS = st.builds(SourceFacts, TEXTS, INTS, INTS, INTS, st.booleans(), TEXTS)
 _MS = st.floats(0, 1e9)
 _COMMON = {"event_id": st.uuids(), "tenant": TEXTS, "image_id": TEXTS, "hlc": LONGS, "recipe": TEXTS, "cause": _CAUSES}
@@ -218,6 +221,7 @@ EVENTS: dict[str, st.SearchStrategy[Event]] = {
             "dominant_colour": TEXTS,
             "deduplicated": st.booleans(),
             "timings": st.builds(Timings, _MS, _MS, _MS, _MS),
+            "perceptual_hash": TEXTS,
         }.items(),
     ),
     FAILED: _build(

@@ -37,9 +37,16 @@ def test_recorded_bytes_are_read(path: Path) -> None:
     cases: list[dict[str, Any]] = json.loads(path.read_text())
     for case in cases:
         event = codec.decode(TOPIC_OF[path.stem], bytes.fromhex(case["value"]))
-        # Fields that came later have their defaults, which no recording can know.
-        read = {name: value for name, value in as_json(event).items() if name in case["event"]}
-        assert read == case["event"], case["case"]
+        assert _as_then(as_json(event), case["event"]) == case["event"], case["case"]
+
+
+def _as_then(read: Any, recorded: Any) -> Any:  # noqa: ANN401 - JSON
+    """Leave out fields that came later, wherever they are: they have their defaults, which no recording can know."""
+    if isinstance(read, dict) and isinstance(recorded, dict):
+        return {name: _as_then(value, recorded[name]) for name, value in read.items() if name in recorded}
+    if isinstance(read, list) and isinstance(recorded, list) and len(read) == len(recorded):
+        return [_as_then(one, other) for one, other in zip(read, recorded, strict=True)]
+    return read
 
 
 @pytest.mark.parametrize("path", FILES)
