@@ -20,12 +20,13 @@ MANIFEST = Manifest(
     fingerprint="fedcba9876543210",
     hlc=(1 << 63) - 1,
     variants=(
-        Variant("zeta", "darkroom", f"{PREFIX}zeta.0.webp", "image/webp", 1280, 960, 12345, "1" * 64),
+        Variant("zeta", "darkroom", f"{PREFIX}zeta.0.webp", "image/webp", 1280, 960, 12345, "1" * 64, 80, "max_bytes"),
         Variant("alpha", "darkroom", f"{PREFIX}alpha.0.webp", "image/webp", 320, 240, 123, "2" * 64),
     ),
     source=SourceFacts("jpeg", 4000, 3000, 1, has_alpha=False, colour_space="srgb"),
     thumbhash=bytes(range(21)),
     dominant_colour="#a0b1c2",
+    perceptual_hash="00ff00ff12345678",
     engine={"libvips": "8.18.7"},
 )
 CURRENT = Current(7, 3, f"{PREFIX}manifest.json", "0" * 64, "web", "fedcba9876543210")

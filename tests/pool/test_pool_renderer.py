@@ -168,7 +168,8 @@ def test_memory_is_admitted_in_line() -> None:
 
 def test_what_is_written_is_read() -> None:
     """Both answers survive their way."""
-    rendered = Rendered((RenderedVariant("s", b"x", "image/webp", "webp", 64, 48), _png()), b"\x01\x02", "#a0b1c2")
+    small = RenderedVariant("s", b"x", "image/webp", "webp", 64, 48, 80, "target")
+    rendered = Rendered((small, _png()), b"\x01\x02", "#a0b1c2", "00ff00ff12345678")
 
     assert read_facts(_answer(write_facts(FACTS))) == FACTS
     assert read_rendered(_answer(write_rendered(rendered)), SMALL) == rendered
@@ -177,18 +178,34 @@ def test_what_is_written_is_read() -> None:
 @pytest.mark.parametrize(
     "lie",
     [
-        {"variants": [["../../x", "image/webp", "webp", 64, 48], ["m", "image/png", "png", 96, 72]]},
-        {"variants": [["s", "image/webp", "webp/../../x", 64, 48], ["m", "image/png", "png", 96, 72]]},
-        {"variants": [["s", "text/html", "webp", 64, 48], ["m", "image/png", "png", 96, 72]]},
-        {"variants": [["s", "image/webp", "webp", True, 48], ["m", "image/png", "png", 96, 72]]},
-        {"variants": [["s", "image/webp", "webp", -1, 48], ["m", "image/png", "png", 96, 72]]},
-        {"variants": [["s", "image/webp", "webp", 64, 48]]},
+        {
+            "variants": [
+                ["../../x", "image/webp", "webp", 64, 48, None, ""],
+                _TRUE,
+            ]
+        },
+        {
+            "variants": [
+                ["s", "image/webp", "webp/../../x", 64, 48, None, ""],
+                _TRUE,
+            ]
+        },
+        {"variants": [["s", "text/html", "webp", 64, 48, None, ""], _TRUE]},
+        {"variants": [["s", "image/webp", "webp", True, 48, None, ""], _TRUE]},
+        {"variants": [["s", "image/webp", "webp", -1, 48, None, ""], _TRUE]},
+        {"variants": [["s", "image/webp", "webp", 64, 48, None, ""]]},
+        {"variants": [["s", "image/webp", "webp", 64, 48, 101, ""], _TRUE]},
+        {"variants": [["s", "image/webp", "webp", 64, 48, True, ""], _TRUE]},
+        {"variants": [["s", "image/webp", "webp", 64, 48, 80, "all"], _TRUE]},
         {"variants": []},
         {"variants": None},
         {"thumbhash": "zz"},
         {"thumbhash": "00" * 65},
         {"dominant_colour": "<script>"},
         {"dominant_colour": 7},
+        {"perceptual_hash": "00ff"},
+        {"perceptual_hash": "00FF00FF00FF00FF"},
+        {"perceptual_hash": None},
     ],
 )
 def test_a_lie_about_variants_is_refused(lie: dict[str, object]) -> None:
@@ -197,6 +214,7 @@ def test_a_lie_about_variants_is_refused(lie: dict[str, object]) -> None:
         Rendered((RenderedVariant("s", b"x", "image/webp", "webp", 64, 48), _png()), b"\x01", "#a0b1c2")
     )
     lying = json.dumps(json.loads(head) | lie).encode()
+    assert _TRUE in json.loads(head)["variants"]  # so that it is the lie which is refused
 
     with pytest.raises((ValueError, TypeError, KeyError)):
         read_rendered(_answer((lying, parts)), SMALL)
