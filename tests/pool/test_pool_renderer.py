@@ -175,6 +175,9 @@ def test_what_is_written_is_read() -> None:
     assert read_rendered(_answer(write_rendered(rendered)), SMALL) == rendered
 
 
+_TRUE = ["m", "image/png", "png", 96, 72, None, ""]
+
+
 @pytest.mark.parametrize(
     "lie",
     [
