@@ -151,6 +151,7 @@ class Engine:
         self._loop.polled(self._poll(IDLE_POLL_S) if idle else self._watch())
         self._take_in()
         self._act(self._loop.decide(time.monotonic()))
+        self._commits.watch(time.monotonic())
         if self._report.look():
             self._probe.ask()
 

@@ -7,21 +7,23 @@ hundreds.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from schemas.errors import DarkroomError
-from streams.runtime.committer import drive
+from streams.runtime.committer import Step
 from streams.runtime.ports import BrokerError, Severity
 from streams.runtime.task import Result, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from schemas.record import TopicPartition
     from streams.runtime.committer import Batch, Committer, Outcome
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 POSITION_TIMEOUT_S = 5.0
 READ_BACKOFF_S = 0.05
+HANGS_S = 20.0
+"""No call may take so long: the longest, a commit that first delivers, is bounded by twice its time-out of 5 s."""
+WAIT = "wait for a batch"
 
 
 class Inbox:
@@ -128,7 +133,12 @@ class HandlerThreads:
 
 
 class CommitThread:
-    """Runs one transaction at a time; the loop never forms a second one before the first is settled."""
+    """Runs one transaction at a time; the loop never forms a second one before the first is settled.
+
+    A call of the client may never come back, whatever its time-out says (librdkafka's send_offsets, as its coordinator
+    moved: seen twice, for minutes). `watch` then leaves its thread behind and goes on with another, telling the
+    protocol that nobody knows what became of the call: it takes a new producer, whose epoch shuts the old one out.
+    """
 
     def __init__(
         self,
@@ -141,38 +151,73 @@ class CommitThread:
         self._inbox = inbox
         self._settled = settled
         self._failed = failed
-        self._work: deque[Batch | None] = deque()
-        self._bell = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
-        self._thread.start()
+        self._work: SimpleQueue[Batch | None] = SimpleQueue()
+        self._steps = self._life()
+        self._lock = threading.Lock()
+        """Held while the steps go on; never during a call."""
+        self._call: tuple[Step, float] | None = None
+        """The call that is out, and since when."""
+        self._thread = self._start(None)
 
     def commit(self, batch: Batch) -> None:
         """Carry the batch through; the outcome comes by the inbox."""
-        self._work.append(batch)
-        self._bell.release()
+        self._work.put(batch)
+
+    def watch(self, now: float) -> None:
+        """Give up a call that has been out for too long. ``now`` is of the monotonic clock."""
+        call = self._call
+        if call is None or now - call[1] < HANGS_S:
+            return
+        with self._lock:
+            if self._call is call:
+                log.error("kafka_call_hangs", call=call[0].name, seconds=round(now - call[1], 1))
+                self._thread = self._start(
+                    BrokerError(Severity.INDEFINITE, "_HANGS", f"{call[0].name} never came back")
+                )
 
     def close(self, timeout: float) -> None:
         """End the thread after what it is doing and discard the producer."""
-        self._work.append(None)
-        self._bell.release()
+        self._work.put(None)
         self._thread.join(timeout)
 
-    def _run(self) -> None:
+    def _start(self, error: BrokerError | None) -> threading.Thread:
+        self._call = None
+        thread = threading.Thread(target=self._run, args=(error,), name="committer", daemon=True)
+        thread.start()
+        return thread
+
+    def _life(self) -> Generator[Step, Any, None]:
+        yield from self._committer.open()
+        while True:
+            batch = yield Step(WAIT, self._work.get)
+            if batch is None:
+                return
+            outcome = yield from self._committer.transaction(batch)
+            if outcome.error is not None:
+                log.warning("transaction_ended", verdict=outcome.verdict.value, error=str(outcome.error))
+            self._put(partial(self._settled, outcome))
+
+    def _run(self, error: BrokerError | None) -> None:
+        """Go on with the steps from where they are, until their end or until another thread has taken over."""
+        result: Any = None
+        call: tuple[Step, float] | None = None
         try:
-            drive(self._committer.open())
             while True:
-                self._bell.acquire()
-                batch = self._work.popleft()
-                if batch is None:
-                    return
-                outcome = drive(self._committer.transaction(batch))
-                if outcome.error is not None:
-                    log.warning("transaction_ended", verdict=outcome.verdict.value, error=str(outcome.error))
-                self._put(partial(self._settled, outcome))
-        except Exception as error:  # noqa: BLE001 - handed to the owner, which raises it
-            self._put(partial(self._failed, error))
-        finally:
+                with self._lock:
+                    if self._call is not call:
+                        return
+                    step = self._steps.throw(error) if error else self._steps.send(result)
+                    self._call = call = (step, math.inf if step.name == WAIT else time.monotonic())
+                result, error = None, None
+                try:
+                    result = step.run()
+                except BrokerError as failed:
+                    error = failed
+        except StopIteration:
             self._committer.close()
+        except Exception as failure:  # noqa: BLE001 - handed to the owner, which raises it
+            self._committer.close()
+            self._put(partial(self._failed, failure))
 
     def _put(self, call: Callable[[], None]) -> None:
         self._inbox.calls.append(call)
