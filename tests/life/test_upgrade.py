@@ -64,6 +64,9 @@ def test_an_upgrade_and_a_rollback_lose_and_double_nothing(
         DARKROOM_KAFKA__SESSION_TIMEOUT_S="6",
         DARKROOM_RECIPES__FOLDER=str(recipes),
     )
+    # The registry of an upgrade has the schemas of both: the previous release's from before, this one's by the upgrade.
+    registered = place.run("schemas", "register", env=old)
+    assert registered.returncode == 0, registered.stderr
     with Fleet(place, 2, **old) as fleet, Load(place, 12.0) as steady:
         steady.extra += [Upload(picture(10**6 + n), "tenant-0", f"later-{n}", "later") for n in range(HELD_BACK)]
         steady.more(20)
