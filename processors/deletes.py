@@ -57,8 +57,8 @@ def newest_tombstone(store: Store, bucket: str, tenant: str, image_id: str, *, a
 def delete_image(store: Store, bucket: str, event: ImageDeleted, cause: Cause, removed_at: datetime) -> ImageRemoved:
     """Delete the image as of the event's hlc and return the announcement. Safe to repeat from any point.
 
-    Requests: the tombstone, a listing, a read for each older manifest, a removal if there is anything, and two for the
-    pointer.
+    Requests: the tombstone, two for the pointer, a listing, a read for each older manifest, and a removal if there is
+    anything.
     """
     store.put(
         bucket,
@@ -66,8 +66,9 @@ def delete_image(store: Store, bucket: str, event: ImageDeleted, cause: Cause, r
         _tombstone(event),
         content_type=CONTENT_TYPE,
     )
-    removed = remove_older(store, bucket, event.tenant, event.image_id, event.hlc)
+    # The pointer first: whoever dies in between leaves nothing that points at what is gone.
     _withdraw_current(store, bucket, event)
+    removed = remove_older(store, bucket, event.tenant, event.image_id, event.hlc)
     return ImageRemoved(
         event_id=output_event_id(event.event_id, "removed", cause.replay_id),
         cause=cause,

@@ -86,6 +86,16 @@ class TransactionCoordinator:
         elif state.ended is not commit:
             raise BrokerError(Severity.FATAL, "INVALID_TXN_STATE")
 
+    def left_behind(self, group: str) -> list[str]:
+        """Return the ids whose positions are pending in the group though no transaction of theirs is open.
+
+        A TxnOffsetCommit came late, after its transaction's end. Only the end of the id's next one clears them.
+        """
+        pending = self.group(group).pending
+        return [
+            name for name, state in self._states.items() if pending.get(state.producer_id) and not state.transaction
+        ]
+
     def expire(self) -> None:
         """Abort what is open for longer than its time-out, and fence its producer."""
         for state in self._states.values():

@@ -20,6 +20,8 @@ The rules, each with a schedule behind it that broke an earlier form:
   back was seen to close it without ever writing the abort marker for the group. The next COMMIT marker of the same
   producer would apply them, without their outputs. So where commit was never called, an aborted transaction of offsets
   alone follows the new epoch: its marker clears them. (Where it was called, they may be right, and are left alone.)
+* The late copy of a TxnOffsetCommit leaves offsets pending in the same way when it comes after its transaction's end,
+  if its sender died before the new epoch that refuses it. So a new process begins with that transaction, too.
 * A success may be doubtful: the client resends EndTxn and TxnOffsetCommit after a disconnect without saying so, and
   the first copy can arrive inside the NEXT transaction. After a slow send_offsets, a repeated call or any counted
   disturbance the producer is replaced too, because a new epoch refuses late copies.
@@ -116,6 +118,8 @@ class Committer:
         self._repeated = 0
         self._ending = False
         """True once the transaction's commit was called: nobody knows then which way it went."""
+        self._swept = False
+        """True once nothing of an earlier process with this id can be pending in the group."""
         self.at = ""
         """The call that was made last, and its error if it is being repeated; for whoever asks why it takes so long."""
         self.renewals = 0
@@ -135,8 +139,13 @@ class Committer:
         """Carry one batch through to a definite end."""
         producer = self._producer
         assert producer is not None  # noqa: S101 - `open` comes first
-        if producer.disturbances() != self._disturbances:
-            producer = yield from self._renew()
+        try:
+            if producer.disturbances() != self._disturbances:
+                producer = yield from self._renew()
+            if not self._swept:
+                producer = yield from self._clear_pending(batch)
+        except BrokerError as rival:
+            return Outcome(Verdict.FENCED, error=rival)
         begun = self._clock()
         self._repeated = 0
         self._ending = False
@@ -209,15 +218,15 @@ class Committer:
                 self._disturbances = producer.disturbances()
                 return producer
 
-    def _clear_pending(self, batch: Batch) -> Generator[Step, Any, None]:
+    def _clear_pending(self, batch: Batch) -> Generator[Step, Any, Producer]:
         """Abort a transaction of one position, so that whatever of ours is still pending in the group goes with it.
 
         The group's partition of the offsets topic belongs to the transaction even if the position is refused. The
         position is not to be believed by anybody: its metadata are unreadable on purpose.
         """
+        producer = self._producer
+        assert producer is not None  # noqa: S101 - `open` comes first
         for _ in range(CLEARING_TRIES):
-            producer = self._producer
-            assert producer is not None  # noqa: S101 - just renewed
             self._repeated = 0
             partition, position = next(iter(batch.positions.items()))
             never = {partition: Position(position.offset, "never committed")}
@@ -231,11 +240,13 @@ class Committer:
                         raise
                 yield from self._insist("abort", partial(producer.abort, self._timeout))
             except BrokerError:
-                yield from self._renew()
+                producer = yield from self._renew()
             else:
+                self._swept = True
                 if self._repeated or producer.disturbances() != self._disturbances:
-                    yield from self._renew()
-                return
+                    producer = yield from self._renew()
+                break
+        return producer
 
     def _insist(self, name: str, call: Callable[[], None]) -> Generator[Step, Any, None]:
         """Make the same call until its answer is something other than "again", or that has lasted too long."""

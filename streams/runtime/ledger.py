@@ -117,6 +117,7 @@ class Ledger:
             offset = record.offset
             self.next_poll = offset + 1
             if offset in self._committed or offset < self.base:
+                self.dirty = True  # known as done: the position may move past it now, with or without other news
                 continue
             self._order.append(offset)
             self.held += 1

@@ -30,6 +30,9 @@ NOTICED_S = 12.0
 GROWTH = 4_000_000
 """Bytes that the process may grow by after that, however long the outage lasts."""
 
+A_CLIENT = 5
+"""Threads of one Kafka client: the producer that is given up may not be gone when its successor's are counted."""
+
 
 def _assert_unready(worker: Witness, state: str) -> None:
     """Readiness, metrics and log say the same, liveness goes on."""
@@ -117,11 +120,6 @@ def test_kafka_is_frozen(ours: Servers, traffic: Traffic) -> None:
         assert worker.end() == 0
 
 
-@pytest.mark.xfail(
-    reason="a broker that restarts alone may end a timed-out transaction without its marker in the offsets topic; "
-    "the group's positions then stay unstable, and the worker waits for ever",
-    strict=False,
-)
 def test_kafka_is_killed(ours: Servers, traffic: Traffic) -> None:
     """Its connections break, and come back with another broker process: the same."""
     traffic.publish(150)
@@ -147,5 +145,5 @@ def _sit_out(worker: Witness, began: float) -> None:
     wait_until(lambda: time.time() > began + KAFKA_OUTAGE_S, KAFKA_OUTAGE_S + 1)
     _assert_unready(worker, "waiting: kafka")
     assert worker.memory() < memory + GROWTH
-    assert worker.threads() <= threads + 1
+    assert worker.threads() <= threads + A_CLIENT
     assert len(worker.log) < lines + 3 * KAFKA_OUTAGE_S, "chatty while nothing can be done"

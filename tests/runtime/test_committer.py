@@ -101,10 +101,13 @@ def world() -> World:
 
 @pytest.fixture
 def committer(world: World) -> Committer:
-    """A committer whose first producer is initialised; the calls are counted from here."""
+    """A committer that has committed before; the calls are counted from here."""
     made = Committer(lambda: ScriptedProducer(world), lambda: world.now, world.sleep)
     drive(made.open())
+    _run(made)
     world.calls.clear()
+    world.sent.clear()
+    world.now = 0.0
     return made
 
 
@@ -117,6 +120,24 @@ def test_outputs_and_positions_go_in_one_transaction(committer: Committer, world
     """The plain case: five calls, in this order, and no new producer."""
     assert _run(committer).verdict is Verdict.COMMITTED
     assert world.calls == ["begin", "produce0", "offsets1", "commit"]
+
+
+def test_a_new_process_first_clears_what_an_earlier_one_may_have_left_pending(world: World) -> None:
+    """A late copy of a TxnOffsetCommit, whose sender died before its next epoch, would go with our first commit."""
+    committer = Committer(lambda: ScriptedProducer(world), lambda: world.now, world.sleep)
+    drive(committer.open())
+
+    assert _run(committer).verdict is Verdict.COMMITTED
+    assert world.calls == ["init", *CLEARING, "begin", "produce0", "offsets1", "commit"]
+
+
+def test_a_rival_that_shows_up_while_clearing_stops_us(world: World) -> None:
+    """A new epoch that is refused for good is a rival's doing, whenever it is asked for."""
+    committer = Committer(lambda: ScriptedProducer(world), lambda: world.now, world.sleep)
+    drive(committer.open())
+    world.errors |= {"abort": [FATAL], "init": [FENCED]}
+
+    assert _run(committer).verdict is Verdict.FENCED
 
 
 def test_many_partitions_go_in_several_calls_of_one_transaction(committer: Committer, world: World) -> None:

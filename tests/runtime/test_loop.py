@@ -60,6 +60,24 @@ def test_gaps_in_the_offsets_do_not_hold_the_position(driven: HandDriven) -> Non
     assert driven.positions[P0].offset == 10
 
 
+def test_the_position_moves_past_what_the_map_showed_when_that_is_polled_last(driven: HandDriven) -> None:
+    """Found by a simulation: 2 is done by the map, 0 ends before 2 is polled again; then nothing else comes."""
+    driven.poll(*records([0, 2]))
+    driven.finish(2)
+    driven.settle()
+    again = HandDriven()
+    again.positions = driven.positions
+    again.assign(P0)
+    again.poll(record(0))
+    again.finish(0)
+    again.settle()
+
+    again.poll(record(2))
+    again.settle()
+
+    assert again.positions[P0].offset == 3
+
+
 def test_what_the_map_shows_done_is_not_done_again(driven: HandDriven) -> None:
     """After a restart only the unfinished records start."""
     driven.poll(*records(range(4)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from schemas.record import TopicPartition
 from streams.runtime.offset_map import encode
-from streams.runtime.ports import BrokerError, Position
+from streams.runtime.ports import BrokerError, Position, Severity
 from streams.runtime.rebuild import rebuild
 from tests.simulation.worker import GROUP, SimulatedWorker
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
     from streams.adapters.simulated import SimulatedBroker
     from streams.adapters.simulated_offsets import Start
-    from tests.simulation.promises import Promises
+    from tests.simulation.promises import Answers, Promises
     from tests.simulation.world import World
 
 
 class Operator:
     """Looks now and then, stops the fleet, decides, and lets it start again."""
 
-    def __init__(self, world: World, broker: SimulatedBroker, promises: Promises, lanes: Iterable[str]) -> None:
+    def __init__(self, world: World, broker: SimulatedBroker, promises: Promises, work: Answers) -> None:
         self._world = world
         self._offsets = broker.offsets(GROUP)
         self._promises = promises
-        self._lanes = tuple(lanes)
+        self._lanes, self._outputs = tuple(work.lanes), tuple(work.outputs)
         self.mending = False
         """True: nothing is to be started."""
 
@@ -43,6 +43,11 @@ class Operator:
             for worker in alive:
                 worker.stop()
             self._decide()
+
+    def lost_slot(self, workers: Iterable[SimulatedWorker]) -> str | None:
+        """Return the slot of a worker that is gone for good and left positions pending: it is to be started again."""
+        slots = {worker.slot for worker in workers}
+        return next((s for s in self._world.cluster.coordinator.left_behind(GROUP) if s not in slots), None)
 
     def _decide(self) -> None:
         try:
@@ -64,8 +69,11 @@ class Operator:
             self._promises.begun_again(TopicPartition(*at[:2]), at.offset, known=frozenset())
 
     def _rebuild(self) -> None:
-        self._promises.observe()
         cluster = self._world.cluster
+        outputs = [cluster.log(p) for topic in self._outputs for p in cluster.partitions(topic)]
+        if any(log.stable_end < log.end for log in outputs):
+            raise BrokerError(Severity.RETRIABLE, "_TIMED_OUT", "an open transaction hides answers")
+        self._promises.observe()
         for partition in [p for lane in self._lanes for p in cluster.partitions(lane)]:
             answered = {p[2] for p, count in self._promises.answers.items() if count and p[:2] == partition}
             log = cluster.log(partition)

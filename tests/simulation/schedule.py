@@ -53,7 +53,7 @@ class Schedule:
         for topic in self._work.lanes:
             group.committed.update({p: Position(0, "") for p in world.cluster.partitions(topic)})
         self.promises = Promises(world.cluster, self._work, lambda p: group.committed[p])
-        self._operator = Operator(world, SimulatedBroker(world.cluster), self.promises, self._work.lanes)
+        self._operator = Operator(world, SimulatedBroker(world.cluster), self.promises, self._work)
 
     def run(self) -> list[Violation]:
         """Let it all happen and return the broken promises."""
@@ -170,6 +170,8 @@ class Schedule:
         if not self._troubles.over and self.workers:
             self._troubles.strike(self)
         self._operator.look(self.workers)
+        if not self._operator.mending and (slot := self._operator.lost_slot(self.workers)):
+            self.start(slot)
         going = any(worker.alive and not worker.loop.stopping for worker in self.workers)
         if not going and not self._operator.mending:
             self.start(f"slot-{world.random.randrange(3)}")
