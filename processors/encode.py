@@ -41,7 +41,7 @@ def encode(image: Image, spec: VariantSpec, *, profile: bool = False) -> Encoded
     kept = ["icc"] if profile else []
     if spec.metadata is Metadata.KEEP:
         image, kept = _without_private_fields(image), [*kept, "exif", "iptc"]
-    save = {Format.JPEG: _jpeg, Format.WEBP: _webp, Format.AVIF: _avif, Format.PNG: _png}
+    save = {Format.JPEG: _jpeg, Format.WEBP: _webp, Format.AVIF: _avif, Format.PNG: _png, Format.GIF: _gif}
     keep = ",".join(kept) or "none"
 
     def saved(quality: int | None) -> bytes:
@@ -112,3 +112,7 @@ def _avif(image: Image, spec: VariantSpec, keep: str) -> Any:  # noqa: ANN401 - 
 
 def _png(image: Image, spec: VariantSpec, keep: str) -> Any:  # noqa: ANN401 - pyvips is untyped
     return image.pngsave_buffer(compression=spec.effort, palette=spec.palette, keep=keep)
+
+
+def _gif(image: Image, spec: VariantSpec, keep: str) -> Any:  # noqa: ANN401 - pyvips is untyped
+    return image.gifsave_buffer(effort=spec.effort + 1, keep=keep)

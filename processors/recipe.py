@@ -23,6 +23,7 @@ from processors.recipe_words import (
     MAX_VARIANTS,
     MIN_SIGMA,
     MOST_SSIM,
+    MOVING,
     NAME_RULE,
     QUALITIES,
     ROTATIONS,
@@ -151,6 +152,8 @@ class VariantSpec:
     max_bytes: int | None = None
     """Quality falls until the file is no larger."""
     when: When | None = None
+    animated: bool = False
+    """WebP and GIF only: every frame of an animation, with its delays and loops, instead of the first."""
 
     def __post_init__(self) -> None:
         problem = _spec_problem(self)
@@ -187,6 +190,11 @@ class Recipe:
         return any(variant.when is not None for variant in self.variants)
 
     @property
+    def moves(self) -> bool:
+        """Whether all frames of an animation are wanted by any variant."""
+        return any(variant.animated for variant in self.variants)
+
+    @property
     def trims(self) -> bool:
         """Whether borders have to be looked for before sizes are known."""
         return any(variant.trim is not None for variant in self.variants)
@@ -204,7 +212,7 @@ def _minimum(spec: VariantSpec) -> list[int]:
 def _spec_problem(spec: VariantSpec) -> str | None:
     """Return the first rule that ``spec`` breaks, or None."""
     sides = [side for side in (spec.width, spec.height) if side is not None]
-    lossless = spec.format is Format.PNG or spec.lossless
+    lossless = not spec.format.has_quality or spec.lossless
     rules = (
         (is_name(spec.name), f"the name is not {NAME_RULE}"),
         (all(1 <= side <= MAX_SIDE for side in sides), f"width and height are 1 to {MAX_SIDE}"),
@@ -228,6 +236,10 @@ def _spec_problem(spec: VariantSpec) -> str | None:
         (spec.max_bytes is None or 1 <= spec.max_bytes <= MAX_BYTES, f"max_bytes is 1 to {MAX_BYTES}"),
         (not lossless or spec.target_ssim is spec.max_bytes is None, "a lossless output has no quality to search"),
         (not spec.lossless or spec.format is Format.WEBP, "lossless is for webp"),
+        (spec.format is not Format.GIF or spec.profile is Profile.SRGB, "gif carries no profile"),
+        (spec.format is not Format.GIF or spec.metadata is Metadata.STRIP, "gif carries no metadata"),
+        (not spec.animated or spec.format in MOVING, "animated is for webp and gif"),
+        (not spec.animated or spec.target_ssim is spec.max_bytes is None, "an animation has a fixed quality"),
         (not spec.progressive or spec.format is Format.JPEG, "progressive is for jpeg"),
         (spec.chroma is Chroma.HALF or spec.format in {Format.JPEG, Format.AVIF}, "chroma is for jpeg and avif"),
     )

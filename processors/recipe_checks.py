@@ -87,5 +87,8 @@ def _complaints_about_format(output: recipe.Format, table: Table) -> Iterator[Co
     for key in ("quality", "target", "max_bytes"):
         if table.get("lossless") is True and key in table:
             yield Complaint(key, table[key], "a lossless variant has no quality")
+    for key in ("target", "max_bytes"):
+        if table.get("animated") is True and key in table:
+            yield Complaint(key, table[key], "an animation has a fixed quality")
     if "target" in table and "quality" in table:
         yield Complaint("quality", table["quality"], "not beside a target, which decides the quality")

@@ -32,6 +32,9 @@ class Complaint:
 _PART: Final = 4
 _ALL: Final = frozenset(recipe.Format)
 _JPEG, _WEBP, _AVIF = recipe.Format.JPEG, recipe.Format.WEBP, recipe.Format.AVIF
+_CARRIERS: Final = _ALL - {recipe.Format.GIF}
+"""Formats with room for a profile and metadata."""
+_LOSSY: Final = frozenset(kind for kind in recipe.Format if kind.has_quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,6 @@ def _words(enum: type[StrEnum]) -> tuple[Callable[[object], bool], str]:
     return (lambda value: value in known), "one of " + ", ".join(f'"{word}"' for word in known)
 
 
-_LOSSY: Final = _ALL - {recipe.Format.PNG}
 _SSIMS: Final = (words.LEAST_SSIM, words.MOST_SSIM)
 _CONDITIONS: Final[Mapping[str, Callable[[object], bool]]] = MappingProxyType(
     {
@@ -123,7 +125,7 @@ KEYS: Final[Mapping[str, Key]] = MappingProxyType(
         "quality": Key(
             lambda value: is_whole(value, recipe.QUALITIES),
             "a whole number from 1 to 100",
-            _ALL - {recipe.Format.PNG},
+            _LOSSY,
             per_format=True,
         ),
         "effort": Key(
@@ -132,9 +134,10 @@ KEYS: Final[Mapping[str, Key]] = MappingProxyType(
             per_format=True,
         ),
         "lossless": Key(_is_flag, _FLAG, frozenset({_WEBP}), per_format=True),
+        "animated": Key(_is_flag, _FLAG, words.MOVING, per_format=True),
         "progressive": Key(_is_flag, _FLAG, frozenset({_JPEG}), per_format=True),
         "chroma": Key(*_words(recipe.Chroma), frozenset({_JPEG, _AVIF}), per_format=True),
-        "metadata": Key(*_words(recipe.Metadata)),
+        "metadata": Key(*_words(recipe.Metadata), _CARRIERS),
         "crop": Key(_is_part, "[left, top, width, height] as fractions of the picture, all of it inside"),
         "trim": Key(
             lambda value: _is_flag(value) or is_whole(value, words.THRESHOLDS), "true, false, or steps from 0 to 255"
@@ -146,7 +149,7 @@ KEYS: Final[Mapping[str, Key]] = MappingProxyType(
         "max_pixels": Key(
             lambda value: is_whole(value, range(1, words.MAX_PIXELS + 1)), f"pixels from 1 to {words.MAX_PIXELS}"
         ),
-        "profile": Key(*_words(recipe.Profile)),
+        "profile": Key(*_words(recipe.Profile), _CARRIERS),
         "blur": Key(
             lambda value: _is_within(value, words.MIN_SIGMA, words.MAX_SIGMA),
             f"pixels from {words.MIN_SIGMA} to {words.MAX_SIGMA}",

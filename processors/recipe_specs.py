@@ -30,6 +30,9 @@ def inherit(table: Table, defaults: Table) -> Table:
     if table.get("lossless") is True:
         for key in _OF_QUALITY:
             inherited.pop(key, None)
+    if table.get("animated") is True:
+        for key in ("target", "max_bytes"):
+            inherited.pop(key, None)
     for key, other in (("target", "quality"), ("quality", "target")):
         if key in table:
             inherited.pop(other, None)
@@ -98,6 +101,7 @@ def _variant_spec(table: Table) -> recipe.VariantSpec:
         target_ssim=_target(table.get("target")),
         max_bytes=number(table.get("max_bytes")),
         when=_when(table.get("when")),
+        animated=table.get("animated") is True,
     )
 
 

@@ -17,6 +17,7 @@ class Format(StrEnum):
     WEBP = "webp"
     AVIF = "avif"
     PNG = "png"
+    GIF = "gif"
 
     @property
     def content_type(self) -> str:
@@ -32,6 +33,11 @@ class Format(StrEnum):
     def has_alpha(self) -> bool:
         """Whether the format can carry transparency."""
         return self is not Format.JPEG
+
+    @property
+    def has_quality(self) -> bool:
+        """Whether an encoder gives up likeness for bytes by a figure; GIF has its 256 colours, PNG loses nothing."""
+        return self not in {Format.PNG, Format.GIF}
 
 
 class Fit(StrEnum):
@@ -114,6 +120,8 @@ class Metadata(StrEnum):
     """EXIF and IPTC, but never the position, maker notes, the embedded thumbnail or the orientation."""
 
 
+MOVING: Final = frozenset({Format.WEBP, Format.GIF})
+"""What can be animated."""
 NAME_RULE: Final = "1 to 40 of a-z, 0-9, - and _, starting with a letter or digit"
 MAX_SIDE: Final = 16_383
 """Pixels a side: the most a WebP can have, and within what the other encoders take."""
@@ -137,11 +145,11 @@ DEFAULT_THRESHOLD: Final = 10
 SMART: Final = frozenset({Gravity.ATTENTION, Gravity.ENTROPY})
 """What only the pixels can say."""
 EFFORTS: Final[Mapping[Format, range]] = MappingProxyType(
-    {Format.JPEG: range(4), Format.WEBP: range(7), Format.AVIF: range(10), Format.PNG: range(10)}
+    {Format.JPEG: range(4), Format.WEBP: range(7), Format.AVIF: range(10), Format.PNG: range(10), Format.GIF: range(10)}
 )
 DEFAULT_EFFORT: Final[Mapping[Format, int]] = MappingProxyType(
-    {Format.JPEG: 1, Format.WEBP: 2, Format.AVIF: 3, Format.PNG: 6}
+    {Format.JPEG: 1, Format.WEBP: 2, Format.AVIF: 3, Format.PNG: 6, Format.GIF: 6}
 )
 """The knee of each encoder's cost curve: the next step takes twice the time to save a few per cent of the bytes."""
 DEFAULT_QUALITY: Final[Mapping[Format, int]] = MappingProxyType({Format.JPEG: 80, Format.WEBP: 80, Format.AVIF: 50})
-"""PNG has none: it is lossless."""
+"""PNG and GIF have none."""

@@ -120,5 +120,6 @@ class Plan:
             )
             if wanted
         )
-        picture = f"level {output.level}{crop}{turn}{flip}{effects}{canvas}"
+        frames = ", every frame" if spec.animated else ""
+        picture = f"level {output.level}{frames}{crop}{turn}{flip}{effects}{canvas}"
         return f"{spec.name}: {picture}, {spec.format} {quality} effort {spec.effort}"

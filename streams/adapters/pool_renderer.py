@@ -98,7 +98,9 @@ class PoolRenderer:
         recipe = chosen(recipe, facts)  # what the answer is held to
         plain = replace(attributes, extra=dict(attributes.extra))  # whatever mapping it was, it can be pickled now
         command = pickle.dumps((facts, recipe, plain), protocol=pickle.HIGHEST_PROTOCOL)
-        with self._budget.admit(facts.decoded_bytes):
+        # Every frame of an animated variant is held until they are encoded together.
+        frames = facts.frames if recipe.moves else 1
+        with self._budget.admit(facts.decoded_bytes * frames):
             return self._renderers.call(command, data, lambda answer: read_rendered(answer, recipe))
 
     def stats(self) -> tuple[PoolStats, PoolStats, BudgetStats]:

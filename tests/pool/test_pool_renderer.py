@@ -64,7 +64,7 @@ def test_every_format_passes_through_the_contained_child(renderer: PoolRenderer,
     """No decoder and no encoder needs anything that the containment took away."""
     data = picture(kind)
     recipe = Recipe(
-        "all", tuple(VariantSpec(each, each, None if each is Format.PNG else 70, 1, width=80) for each in Format)
+        "all", tuple(VariantSpec(each, each, 70 if each.has_quality else None, 1, width=80) for each in Format)
     )
 
     facts = renderer.inspect(data)

@@ -104,7 +104,7 @@ def seen(data: bytes) -> Pixels:
     return np.asarray(shown)
 
 
-@pytest.mark.parametrize("kind", Format)
+@pytest.mark.parametrize("kind", [kind for kind in Format if kind is not Format.GIF])
 @pytest.mark.parametrize("depth", [8, 16])
 def test_display_p3_stays_display_p3_where_asked(kind: Format, depth: int) -> None:
     """The pixels are the source's, the profile is in the file, and a reader that follows it sees the same picture."""

@@ -36,6 +36,8 @@ def test_metadata_is_stripped_and_what_is_kept_says_nothing_private() -> None:
         stripped = Image.open(io.BytesIO(only(data, spec(kind=kind, width=80)).data))
         assert not stripped.getexif()
         assert not {"icc_profile", "xmp", "comment"} & set(stripped.info)
+        if kind is Format.GIF:  # it has no room for any
+            continue
         kept = only(data, spec(kind=kind, width=80, metadata=Metadata.KEEP)).data
         found = Image.open(io.BytesIO(kept)).getexif()
         assert (found[0x8298], found.get(0x0112, 1)) == ("(c) Somebody", 1)
