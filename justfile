@@ -55,6 +55,11 @@ mutants *ARGS: (_sync "dev")
 chaos *ARGS: _tools (_sync "dev")
     @exec {{ python }} -m tests.chaos "$@"
 
+# Send damaged image files through real render processes (--inputs N)
+[no-exit-message]
+fuzz *ARGS: (_sync "dev")
+    @exec {{ python }} -m tests.fuzz "$@"
+
 # Write the lock files from pyproject.toml (--upgrade: take newer versions)
 [no-exit-message]
 lock *ARGS: (_sync "dev")

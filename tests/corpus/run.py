@@ -29,6 +29,7 @@ from streams.adapters.pool_renderer import PoolRenderer, RendererSettings
 from streams.adapters.system_clock import SystemClock
 
 if TYPE_CHECKING:
+    from processors.ports import Store
     from schemas.events import Output
     from streams.runtime.pool import PoolStats
 
@@ -100,8 +101,8 @@ def run(corpus: Path, scratch: Path) -> Run:
         )
 
         def end(entry: Entry) -> Ending:
-            event = _uploaded(store, entry, (corpus / entry.folder / entry.name).read_bytes())
-            return _ending(handler(event, Cause("images.uploaded", 0, 0, event.event_id)))
+            event = uploaded(store, entry.folder, entry.name, (corpus / entry.folder / entry.name).read_bytes())
+            return ending(handler(event, Cause("images.uploaded", 0, 0, event.event_id)))
 
         listed = entries(corpus)
         endings = dict(zip(listed, threads.map(end, listed), strict=True))
@@ -119,14 +120,15 @@ def as_record(endings: dict[Entry, Ending]) -> dict[str, str]:
     return {entry.key: ending.outcome for entry, ending in sorted(endings.items())}
 
 
-def _uploaded(store: DirectoryStore, entry: Entry, data: bytes) -> ImageUploaded:
+def uploaded(store: Store, tenant: str, image_id: str, data: bytes) -> ImageUploaded:
+    """Put a source into the store and return the event that a publisher would send."""
     digest = sha256(data).hexdigest()
-    key = source_key(entry.folder, entry.name, digest, "bin")
+    key = source_key(tenant, image_id, digest, "bin")
     store.put("uploads", key, data, content_type="application/octet-stream")
     return ImageUploaded(
-        event_id=uuid5(_IDS, entry.key),
-        tenant=entry.folder,
-        image_id=entry.name,
+        event_id=uuid5(_IDS, f"{tenant}/{image_id}"),
+        tenant=tenant,
+        image_id=image_id,
         source=Source("uploads", key, len(data), sha256=digest),
         recipe=RECIPE,
         uploaded_at=_NOON,
@@ -135,7 +137,8 @@ def _uploaded(store: DirectoryStore, entry: Entry, data: bytes) -> ImageUploaded
     )
 
 
-def _ending(answer: Output) -> Ending:
+def ending(answer: Output) -> Ending:
+    """Return what an answer says became of its file."""
     if isinstance(answer, ImageFailed):
         return Ending(answer.reason.value, answer.detail)
     return Ending(READY)
