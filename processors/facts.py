@@ -30,6 +30,9 @@ class Limits:
     """Size of the encoded source."""
     frames: int = 500
     """Frames of an animation, or pages."""
+    side: int = 65_535
+    """Pixels of the longer side, the most that a JPEG can have. Rows are worked on whole: a PNG of 1048706x64, in 785
+    bytes, took 2 GB."""
     aspect: int = 20_000
     """Longer side over shorter side."""
 

@@ -24,7 +24,7 @@ _COEFFICIENT_BYTES: Final = 2
 def inspect(data: bytes, limits: Limits) -> Facts:
     """Return what the header says, or raise `Permanent`.
 
-    Reasons: UNSUPPORTED_FORMAT, UNDECODABLE, TRUNCATED, TOO_LARGE (bytes, pixels over all frames, aspect ratio) and
+    Reasons: UNSUPPORTED_FORMAT, UNDECODABLE, TRUNCATED, TOO_LARGE (bytes, pixels over all frames, sides, aspect ratio) and
     TOO_MANY_FRAMES.
     """
     if len(data) > limits.bytes:
@@ -48,6 +48,8 @@ def _hold_to(limits: Limits, facts: Facts) -> None:
         raise Permanent(Reason.TOO_MANY_FRAMES, f"{size}; the limit is {limits.frames} frames")
     if pixels > limits.pixels:
         raise Permanent(Reason.TOO_LARGE, f"{size} is {pixels} pixels; the limit is {limits.pixels}")
+    if sides[1] > limits.side:
+        raise Permanent(Reason.TOO_LARGE, f"{size}; the limit is {limits.side} pixels a side")
     if sides[1] > limits.aspect * sides[0]:
         raise Permanent(Reason.TOO_LARGE, f"{size}; the limit is an aspect ratio of {limits.aspect}")
 

@@ -123,6 +123,15 @@ def test_pixels_are_counted_over_all_frames() -> None:
     assert reason_of(data, pixels=90 * 60 * 6 - 1)[0] is Reason.TOO_LARGE
 
 
+def test_a_side_is_bounded_by_itself() -> None:
+    """A picture of few pixels may still have rows that cost gigabytes; found by fuzzing."""
+    data = file_of(picture(300, 20))
+    assert look(data, side=300).width == 300
+    reason, detail = reason_of(data, side=299)
+    assert reason is Reason.TOO_LARGE
+    assert "299 pixels a side" in detail
+
+
 def test_too_many_frames_bytes_or_too_long_a_side_are_refused() -> None:
     """Each bound has its reason; the detail names what was found and what is allowed."""
     assert reason_of(animation("GIF", 6), frames=5) == (
