@@ -24,8 +24,8 @@ _COEFFICIENT_BYTES: Final = 2
 def inspect(data: bytes, limits: Limits) -> Facts:
     """Return what the header says, or raise `Permanent`.
 
-    Reasons: UNSUPPORTED_FORMAT, UNDECODABLE, TRUNCATED, TOO_LARGE (bytes, pixels over all frames, sides, aspect ratio) and
-    TOO_MANY_FRAMES.
+    Reasons: UNSUPPORTED_FORMAT, UNDECODABLE, TRUNCATED, TOO_LARGE (bytes, pixels over all frames, a side, aspect ratio)
+    and TOO_MANY_FRAMES.
     """
     if len(data) > limits.bytes:
         raise Permanent(Reason.TOO_LARGE, f"{len(data)} bytes; the limit is {limits.bytes}")
