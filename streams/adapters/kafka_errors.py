@@ -59,6 +59,7 @@ UNMARKED = {
     "produce": Severity.ABORTABLE,
     # The offsets are part of a transaction that is still open: aborting it is definite.
     "send_offsets": Severity.ABORTABLE,
+    "deliver": Severity.RETRIABLE,
     "flush": Severity.RETRIABLE,
     # EndTxn may have been written before this went wrong.
     "commit": Severity.INDEFINITE,

@@ -49,8 +49,6 @@ class KafkaProducer:
         self._told = 0
         """Disturbances that log lines and deliveries told of: at once; the statistics are up to a second late."""
         self._counted = 0
-        self._committing = False
-        """True once the client's commit was called: until its answer is definite, only the same call may follow."""
 
     def init_transactions(self, timeout: float) -> None:
         """Fence older producers of this id and resolve what they left open."""
@@ -59,7 +57,6 @@ class KafkaProducer:
     def begin(self) -> None:
         """Begin a transaction."""
         self._refused.clear()
-        self._committing = False
         self._call("begin", lambda client: client.begin_transaction())
 
     def produce(self, index: int, record: Outgoing) -> None:
@@ -83,15 +80,22 @@ class KafkaProducer:
         ]
         self._call("send_offsets", lambda client: client.send_offsets_to_transaction(offsets, group, timeout))
 
-    def commit(self, timeout: float) -> None:
-        """Flush and commit. ABORTABLE if a record was refused: the transaction is not whole.
+    def deliver(self, timeout: float) -> None:
+        """Wait until every queued record was delivered. ABORTABLE if one was refused: the transaction is not whole.
 
-        The client's own commit flushes too, but a refusal that comes meanwhile makes it wait out its time-out, and then
-        nothing but the same call again is allowed. So everything is delivered, or refused, before it is called.
+        The client's own commit waits for them too, but a refusal that comes meanwhile makes it wait out its time-out,
+        and then nothing but the same call again is allowed.
         """
-        if not self._committing:
-            self._deliver(timeout)
-        self._committing = True
+        end = time.monotonic() + timeout
+        while self._call("deliver", lambda client: client.flush(FLUSH_SLICE_S)) and not self._refused:
+            if time.monotonic() >= end:
+                raise BrokerError(Severity.RETRIABLE, "_TIMED_OUT", "records are still under way")
+        if self._refused:
+            index, error = next(iter(self._refused.items()))
+            raise BrokerError(Severity.ABORTABLE, error.code, f"record {index} was refused: {error.detail}")
+
+    def commit(self, timeout: float) -> None:
+        """Commit what `deliver` has delivered."""
         self._call("commit", lambda client: client.commit_transaction(timeout))
 
     def flush(self, timeout: float) -> None:
@@ -119,15 +123,6 @@ class KafkaProducer:
         if self._client is not None:
             client, self._client = self._client, None
             client.purge(in_queue=True, in_flight=True, blocking=False)
-
-    def _deliver(self, timeout: float) -> None:
-        end = time.monotonic() + timeout
-        while self._call("flush", lambda client: client.flush(FLUSH_SLICE_S)) and not self._refused:
-            if time.monotonic() >= end:
-                raise BrokerError(Severity.RETRIABLE, "_TIMED_OUT", "records are still under way")
-        if self._refused:
-            index, error = next(iter(self._refused.items()))
-            raise BrokerError(Severity.ABORTABLE, error.code, f"record {index} was refused: {error.detail}")
 
     def _queue(self, client: Client, index: int, record: Outgoing) -> None:
         try:

@@ -100,15 +100,19 @@ class SimulatedProducer:
         self._wrote = True
         self._send("send_offsets", lambda: self._coordinator.commit_offsets(session, held, shown))
 
-    def commit(self, timeout: float) -> None:  # noqa: ARG002
-        """Commit. ABORTABLE if a record was refused."""
-        self._require("commit", _State.IN_TRANSACTION, _State.COMMITTING)
+    def deliver(self, timeout: float) -> None:
+        """Append what is queued. ABORTABLE if a record was refused."""
         if self._refused:
             index, error = next(iter(self._refused.items()))
             raise BrokerError(Severity.ABORTABLE, error.code, f"record {index} was refused")
-        self._deliver()
+        self.flush(timeout)
         if self._queue:
             raise BrokerError(Severity.RETRIABLE, "_TIMED_OUT")
+
+    def commit(self, timeout: float) -> None:  # noqa: ARG002
+        """Commit."""
+        self._require("commit", _State.IN_TRANSACTION, _State.COMMITTING)
+        assert not self._queue  # noqa: S101 - `deliver` comes first
         self._end(_State.COMMITTING, "commit", commit=True)
 
     def flush(self, timeout: float) -> None:  # noqa: ARG002

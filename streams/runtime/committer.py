@@ -168,6 +168,8 @@ class Committer:
             started = self._clock()
             yield from self._insist("send_offsets", partial(producer.send_offsets, chunk, batch.group, self._timeout))
             slow = slow or self._clock() - started >= SLOW_SEND_OFFSETS_S
+        if batch.records:
+            yield from self._insist("deliver", partial(producer.deliver, self._timeout))
         self._ending = True
         yield from self._insist("commit", partial(producer.commit, self._timeout))
         return slow

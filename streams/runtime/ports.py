@@ -129,8 +129,12 @@ class Producer(Protocol):
         """Make these positions part of the transaction (at most 100 partitions a call)."""
         ...
 
+    def deliver(self, timeout: float) -> None:
+        """Wait until every queued record was delivered. ABORTABLE as soon as one was refused."""
+        ...
+
     def commit(self, timeout: float) -> None:
-        """Flush and commit."""
+        """Commit. Call `deliver` first: a commit that had to wait for records may have begun or not."""
         ...
 
     def flush(self, timeout: float) -> None:

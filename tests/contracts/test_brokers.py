@@ -322,7 +322,7 @@ class TestTransactions:
         producer.produce(0, Outgoing(topic, b"key", b"small"))
         producer.produce(1, Outgoing(topic, b"key", os.urandom(2_000_000)))  # nothing to compress
         with pytest.raises(BrokerError) as refused:
-            producer.commit(CALL_S)
+            producer.deliver(CALL_S)
         assert refused.value.severity is Severity.ABORTABLE
         producer.flush(CALL_S)
         assert {index: error.code for index, error in producer.refused().items()} == {1: "MSG_SIZE_TOO_LARGE"}

@@ -52,7 +52,7 @@ class Hanging:
     def init_transactions(self, timeout: float) -> None:
         """Initialise."""
 
-    flush = abort = init_transactions
+    flush = deliver = abort = init_transactions
 
     def refused(self) -> dict[int, Exception]:
         return {}

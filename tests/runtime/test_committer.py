@@ -71,6 +71,10 @@ class ScriptedProducer:
         self._world.sent.append(positions)
         self._world.call(f"offsets{len(positions)}")
 
+    def deliver(self, timeout: float) -> None:
+        assert timeout > 0
+        self._world.call("deliver")
+
     def commit(self, timeout: float) -> None:
         assert timeout > 0
         self._world.call("commit")
@@ -119,7 +123,7 @@ def _run(committer: Committer, partitions: int = 1) -> Outcome:
 def test_outputs_and_positions_go_in_one_transaction(committer: Committer, world: World) -> None:
     """The plain case: five calls, in this order, and no new producer."""
     assert _run(committer).verdict is Verdict.COMMITTED
-    assert world.calls == ["begin", "produce0", "offsets1", "commit"]
+    assert world.calls == ["begin", "produce0", "offsets1", "deliver", "commit"]
 
 
 def test_a_new_process_first_clears_what_an_earlier_one_may_have_left_pending(world: World) -> None:
@@ -128,7 +132,7 @@ def test_a_new_process_first_clears_what_an_earlier_one_may_have_left_pending(wo
     drive(committer.open())
 
     assert _run(committer).verdict is Verdict.COMMITTED
-    assert world.calls == ["init", *CLEARING, "begin", "produce0", "offsets1", "commit"]
+    assert world.calls == ["init", *CLEARING, "begin", "produce0", "offsets1", "deliver", "commit"]
 
 
 def test_a_rival_that_shows_up_while_clearing_stops_us(world: World) -> None:
@@ -144,10 +148,10 @@ def test_many_partitions_go_in_several_calls_of_one_transaction(committer: Commi
     """At most 100 a call: more were refused by the broker."""
     _run(committer, 250)
 
-    assert world.calls == ["begin", "produce0", "offsets100", "offsets100", "offsets50", "commit"]
+    assert world.calls == ["begin", "produce0", "offsets100", "offsets100", "offsets50", "deliver", "commit"]
 
 
-@pytest.mark.parametrize("name", ["begin", "offsets1", "commit"])
+@pytest.mark.parametrize("name", ["begin", "offsets1", "deliver", "commit"])
 def test_a_retriable_failure_is_the_same_call_again_and_then_a_new_epoch(
     committer: Committer, world: World, name: str
 ) -> None:
@@ -183,7 +187,7 @@ def test_the_records_the_broker_refused_are_named(committer: Committer, world: W
 
 
 @pytest.mark.parametrize("error", [FATAL, INDEFINITE], ids=["fatal", "indefinite"])
-@pytest.mark.parametrize("name", ["begin", "offsets1", "commit"])
+@pytest.mark.parametrize("name", ["begin", "offsets1", "deliver", "commit"])
 def test_what_nobody_knows_the_end_of_is_resolved_by_a_new_producer(
     committer: Committer, world: World, name: str, error: BrokerError
 ) -> None:
@@ -253,6 +257,15 @@ def test_a_call_that_is_answered_again_for_too_long_ends_in_a_new_producer(world
     assert (outcome.verdict, world.producers) == (Verdict.RESOLVED, 2)
     assert 10 <= world.now < 13
     assert committer.at == "init_transactions"
+
+
+def test_records_that_cannot_be_delivered_do_not_leave_the_commit_in_doubt(world: World, committer: Committer) -> None:
+    """Commit was never called, so what is pending in the group may go, and goes."""
+    world.errors["deliver"] = [RETRIABLE] * 1000
+
+    assert _run(committer).verdict is Verdict.RESOLVED
+    assert "commit" not in world.calls
+    assert world.calls[-5:] == ["close", "init", *CLEARING]
 
 
 def test_an_initialisation_that_is_answered_again_for_too_long_is_tried_by_a_new_producer(
