@@ -82,8 +82,10 @@ class PlainProducer:
     def send_offsets(self, positions: Mapping[Partition, Position], group: GroupMetadata, timeout: float) -> None:  # noqa: ARG002
         self._pending.update(positions)
 
-    def commit(self, timeout: float) -> None:
+    def deliver(self, timeout: float) -> None:
         self._client.flush(timeout)
+
+    def commit(self, timeout: float) -> None:  # noqa: ARG002
         if time.monotonic() < self._due:
             return
         places = [

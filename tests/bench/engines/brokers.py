@@ -65,9 +65,12 @@ class PlainProducer:
         """Keep the positions for `commit`."""
         self._positions.update(positions)
 
-    def commit(self, timeout: float) -> None:
-        """Deliver, then commit the positions."""
+    def deliver(self, timeout: float) -> None:
+        """Wait until every record is delivered."""
         self.flush(timeout)
+
+    def commit(self, timeout: float) -> None:  # noqa: ARG002 - the port's signature
+        """Commit the positions."""
         self._consumer().commit(self._positions)
 
     def flush(self, timeout: float) -> None:
@@ -140,7 +143,8 @@ class WatchedProducer:
         # Bound methods stand for themselves: watching must cost nothing a record.
         self.init_transactions = inner.init_transactions
         self.send_offsets = inner.send_offsets
-        self.flush, self.abort, self.refused = inner.flush, inner.abort, inner.refused
+        self.deliver, self.flush = inner.deliver, inner.flush
+        self.abort, self.refused = inner.abort, inner.refused
         self.disturbances, self.close = inner.disturbances, inner.close
 
     def begin(self) -> None:
