@@ -62,6 +62,9 @@ def named_services(settings: Settings) -> Iterator[None]:
         if error.severity is Severity.FENCED:
             message = f"fenced: another worker has this transactional id ({error})"
             raise CommandError(Exit.FENCED, message) from error
+        if error.code.endswith("AUTHORIZATION_FAILED"):
+            message = f"kafka refuses it: {error}; grant the right, see docs/acls.md"
+            raise CommandError(Exit.FAILED, message) from error
         raise unreachable(settings, "kafka", str(error)) from error
     except Permanent as error:
         raise CommandError(Exit.FAILED, f"{error.reason}: {error.detail}") from error
