@@ -99,8 +99,9 @@ def run(command: tuple[str, ...], ladder: Ladder, out: Path, times: int, files: 
     with ThreadPoolExecutor(cores) as threads:
         reports = list(threads.map(one, range(cores)))
     images = sum(r.images for r in reports)
-    rate = sum(r.images / r.seconds for r in reports)
-    return Report(images, images / rate, sum(r.cpu_seconds for r in reports), max(r.peak_rss for r in reports))
+    rate = sum(r.images / r.seconds for r in reports if r.images)
+    cpu, peak = sum(r.cpu_seconds for r in reports), max(r.peak_rss for r in reports)
+    return Report(images, images / rate if rate else 0.0, cpu, peak)
 
 
 def likeness(ladder: Ladder, out: Path, references: Path, files: Sequence[Path]) -> list[float]:

@@ -138,9 +138,14 @@ def main(arguments: list[str]) -> None:
         for _, each_file in data:
             make(each_file)
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    report = Report(int(times) * len(data), seconds, _cpu() - cpu, peak)
+    report = Report(int(times) * len(data), seconds, _cpu() - cpu, peak_rss())
     print(json.dumps(asdict(report)))
+
+
+def peak_rss(process: int | str = "self") -> int:
+    """Return a process's highest resident memory in bytes; ``ru_maxrss`` begins with its parent's."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 
 
 def _cpu() -> float:

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import urllib3
 
+from tests.bench.rendering.child import peak_rss
 from tests.bench.rendering.work import Ladder, Report
 
 SETTINGS = """
@@ -62,13 +63,12 @@ def main(arguments: list[str]) -> None:
                     for width, made in zip(ladder.widths, make(file), strict=True):
                         (Path(out) / f"{Path(file).stem}-{width}").write_bytes(made)
                 process = psutil.Process(server.pid)
-                began, cpu, peak = time.perf_counter(), sum(process.cpu_times()[:2]), 0
+                began, cpu = time.perf_counter(), sum(process.cpu_times()[:2])
                 for _ in range(int(times)):
                     for file in files:
                         make(file)
-                        peak = max(peak, process.memory_info().rss)
                 used = sum(process.cpu_times()[:2]) - cpu
-                seconds = time.perf_counter() - began
+                seconds, peak = time.perf_counter() - began, peak_rss(server.pid)
             finally:
                 server.terminate()
     print(json.dumps(asdict(Report(int(times) * len(files), seconds, used, peak))))
