@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 _FIRST_TRANSPOSED: Final = 5
 """EXIF orientations from here on exchange width and height."""
+_BEST: Final = "lanczos3"
+_CHEAP: Final = "cubic"
+"""For the first reduction, which reads the most pixels: a tenth less work for all levels of a ladder and 0.001 of SSIM
+on the top one. Lower levels would lose three times as much by it, and save nothing."""
+_ENOUGH: Final = 1.5
+"""Below this ratio the kernel shows."""
 
 
 def make_levels(decoded: Image, plan: Plan) -> list[Image]:
@@ -35,7 +41,8 @@ def _root(decoded: Image, level: Level, decode: Decode) -> Image:
     transposed = decode.orientation >= _FIRST_TRANSPOSED
     width, height = (size.height, size.width) if transposed else (size.width, size.height)
     conversion = Conversion.SPACE if level.kept else decode.conversion
-    image = converted(_to(decoded, width, height), conversion).copy_memory()
+    kernel = _CHEAP if decoded.width >= _ENOUGH * width else _BEST
+    image = converted(_to(decoded, width, height, kernel), conversion).copy_memory()
     return image if decode.orientation == 1 else image.autorot().copy_memory()
 
 
@@ -44,7 +51,7 @@ def resized(image: Image, size: Size) -> Image:
     return _to(image, size.width, size.height)
 
 
-def _to(image: Image, width: int, height: int) -> Image:
+def _to(image: Image, width: int, height: int, kernel: str = _BEST) -> Image:
     """Resize to exactly this size; transparent pixels must not bleed their colour into others.
 
     Rounding before each cast matters: casts cut off, which would darken every level by more than a step.
@@ -53,9 +60,9 @@ def _to(image: Image, width: int, height: int) -> Image:
         return image
     across, down = width / image.width, height / image.height
     if not image.hasalpha():
-        return image.resize(across, vscale=down)
+        return image.resize(across, vscale=down, kernel=kernel)
     premultiplied = image.premultiply().rint().cast(image.format)
-    return premultiplied.resize(across, vscale=down).unpremultiply().rint().cast(image.format)
+    return premultiplied.resize(across, vscale=down, kernel=kernel).unpremultiply().rint().cast(image.format)
 
 
 def converted(image: Image, conversion: Conversion) -> Image:

@@ -132,5 +132,6 @@ def test_the_summary_describes_the_picture() -> None:
     pixels = np.zeros((60, 90, 4), dtype=np.uint8)
     pixels[:, 30:] = (20, 130, 70, 255)
     result = rendered(file_of(pixels), spec(width=45))
-    assert result.dominant_colour == "#148246"
+    found = bytes.fromhex(result.dominant_colour[1:])
+    assert all(abs(one - other) <= 1 for one, other in zip(found, (20, 130, 70), strict=True))
     assert len(result.thumbhash) > 10
