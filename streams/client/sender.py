@@ -36,7 +36,13 @@ class Delivery:
 
     topic: str
     partition: int
-    offset: int
+    offset: int | None
+    """None if the broker knew the record from a first sending, but (restarted since) no longer its place."""
+
+
+def landed(message: Message) -> Delivery:
+    """Return where a confirmed record landed."""
+    return Delivery(str(message.topic()), message.partition() or 0, message.offset())
 
 
 class Sender:
@@ -123,7 +129,7 @@ class Sender:
             if error is not None:
                 future.set_exception(self._explain(error, "publishing"))
             elif message is not None:
-                future.set_result(Delivery(str(message.topic()), message.partition() or 0, message.offset() or 0))
+                future.set_result(landed(message))
         finally:
             self._forget()
 

@@ -103,6 +103,10 @@ class Traffic:
     def __init__(self, publisher: Publisher, kafka: Mapping[str, Any], topics: Topics, todo: Iterator[Step]) -> None:
         self.confirmed: set[tuple[str, int, int]] = set()
         self.sent = 0
+        self.ended = 0
+        """Deliveries that ended, one way or the other."""
+        self.unplaced = 0
+        """Confirmed without an offset: a broker that restarted knows a batch sent twice, but no longer where it is."""
         self.failed: list[str] = []
         """Deliveries that Kafka did not confirm; they may be on the log all the same."""
         self._publisher = publisher
@@ -125,8 +129,9 @@ class Traffic:
             self.sent += 1
 
     def flush(self) -> None:
-        """Wait until everything was confirmed or given up."""
-        while self.sent > len(self.confirmed) + len(self.failed):
+        """Wait until everything was confirmed or given up, which takes the delivery time-out at most."""
+        until = time.monotonic() + 2 * DELIVERY_S
+        while self.ended < self.sent and time.monotonic() < until:
             self._producer.flush(AGAIN_S)
 
     def _sent(self, step: Step) -> bool:
@@ -156,12 +161,15 @@ class Traffic:
     def _delivered(self, error: object, message: Any) -> None:  # noqa: ANN401 - confluent-kafka's
         self._note(None if error else (message.topic(), message.partition(), message.offset()), str(error))
 
-    def _note(self, place: tuple[str, int, int] | None, error: str = "") -> None:
+    def _note(self, place: tuple[str, int, int | None] | None, error: str = "") -> None:
         with self._lock:
+            self.ended += 1
             if place is None:
                 self.failed.append(error)
+            elif place[2] is None:
+                self.unplaced += 1
             else:
-                self.confirmed.add(place)
+                self.confirmed.add((place[0], place[1], place[2]))
 
 
 def _picture(number: int) -> bytes:

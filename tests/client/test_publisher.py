@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from confluent_kafka import Message
 
 from schemas.errors import Permanent, Reason, Unavailable
 from schemas.events import Attributes, FocusPoint, ImageDeleted, ImageUploaded
@@ -22,6 +23,7 @@ from schemas.headers import read_event_headers
 from schemas.ids import record_key
 from streams.client.errors import ClosedError, ForkedError, RefusedError, UndeliveredError
 from streams.client.publisher import Publisher
+from streams.client.sender import landed
 from streams.client.uploads import ObjectRef, Upload
 
 if TYPE_CHECKING:
@@ -351,14 +353,20 @@ def test_threads_share_a_publisher(world: World, tenant: str) -> None:
     assert len({event.hlc for event in events}) == 160
 
 
+def test_a_delivery_without_a_place_says_so() -> None:
+    """A broker that restarted confirms a batch it has already, without an offset: that is not offset 0."""
+    assert landed(Message("images.uploaded", 3)).offset is None
+    assert landed(Message("images.uploaded", 3, offset=0)).offset == 0
+
+
 def test_asyncio_uses_it_by_to_thread(world: World, tenant: str) -> None:
     """Publishing and waiting for Kafka block a thread, never the loop."""
 
-    async def publish(publisher: Publisher, number: int) -> int:
+    async def publish(publisher: Publisher, number: int) -> int | None:
         publication = await asyncio.to_thread(publisher.publish_bytes, JPEG, tenant=tenant, image_id=str(number))
         return (await asyncio.to_thread(publication.result, 10)).offset
 
-    async def publish_all() -> list[int]:
+    async def publish_all() -> list[int | None]:
         with Publisher(world.parts) as publisher:
             return await asyncio.gather(*(publish(publisher, number) for number in range(10)))
 

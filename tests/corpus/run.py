@@ -90,15 +90,7 @@ def run(corpus: Path, scratch: Path) -> Run:
     settings = RendererSettings(renderers=2, time_limit_s=20.0, child_memory_bytes=1 << 30)
     with PoolRenderer(settings) as renderer, ThreadPoolExecutor(_THREADS) as threads:
         store = DirectoryStore(scratch)
-        handler = ImageHandler(
-            store,
-            renderer,
-            load_folder(None),
-            SourcePolicy((AllowedSource("uploads"),)),
-            SystemClock(),
-            bucket="darkroom",
-            max_source_bytes=Limits().bytes,
-        )
+        handler = handler_of(store, renderer)
 
         def end(entry: Entry) -> Ending:
             event = uploaded(store, entry.folder, entry.name, (corpus / entry.folder / entry.name).read_bytes())
@@ -118,6 +110,19 @@ def read_record() -> dict[str, str]:
 def as_record(endings: dict[Entry, Ending]) -> dict[str, str]:
     """Return the outcomes by the files' keys."""
     return {entry.key: ending.outcome for entry, ending in sorted(endings.items())}
+
+
+def handler_of(store: Store, renderer: PoolRenderer) -> ImageHandler:
+    """Return a handler with the shipped recipes and the limits that are the defaults."""
+    return ImageHandler(
+        store,
+        renderer,
+        load_folder(None),
+        SourcePolicy((AllowedSource("uploads"),)),
+        SystemClock(),
+        bucket="darkroom",
+        max_source_bytes=Limits().bytes,
+    )
 
 
 def uploaded(store: Store, tenant: str, image_id: str, data: bytes) -> ImageUploaded:

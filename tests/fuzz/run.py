@@ -16,15 +16,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import psutil
 
-from processors.facts import Limits
-from processors.handler import ImageHandler
-from processors.policy import AllowedSource, SourcePolicy
-from processors.recipe_file import load_folder
 from schemas.events import Cause
 from streams.adapters.pool_renderer import PoolRenderer, RendererSettings
 from streams.adapters.simulated_store import SimulatedObjects, SimulatedStore
-from streams.adapters.system_clock import SystemClock
-from tests.corpus.run import READY, Ending, ending, uploaded
+from tests.corpus.run import READY, Ending, ending, handler_of, uploaded
 from tests.corpus.test_corpus import ABOUT_THE_FILE
 from tests.fuzz.mutate import mutate
 
@@ -98,15 +93,7 @@ def fuzz(first: int, count: int, files: Sequence[bytes], tell: Callable[[int], N
 
 def _try(renderer: PoolRenderer, number: int, data: bytes) -> tuple[int, bytes, Ending, float]:
     store = SimulatedStore(SimulatedObjects())
-    handler = ImageHandler(
-        store,
-        renderer,
-        load_folder(None),
-        SourcePolicy((AllowedSource("uploads"),)),
-        SystemClock(),
-        bucket="darkroom",
-        max_source_bytes=Limits().bytes,
-    )
+    handler = handler_of(store, renderer)
     event = uploaded(store, "fuzz", f"{number}", data)
     began = time.monotonic()
     try:

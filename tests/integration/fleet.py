@@ -81,6 +81,7 @@ def publish(place: Darkroom, uploads: Sequence[Upload], *, deletes: int, garbage
         publisher.flush()
     for each in publications:
         delivery = each.result()
+        assert delivery.offset is not None, "no broker restarts while this publishes"
         landed.append((delivery.topic.removeprefix(topics.prefix), delivery.partition, delivery.offset))
     return landed
 

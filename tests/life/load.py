@@ -40,6 +40,7 @@ class _Sent:
 
     def place(self) -> Place:
         delivery = self.publication.result(DELIVERY_S)
+        assert delivery.offset is not None, "no broker restarts here"
         return delivery.topic[delivery.topic.index("images.") :], delivery.partition, delivery.offset
 
 
