@@ -33,6 +33,7 @@ from processors.manifest import (
     CONTENT_TYPE,
     Current,
     Manifest,
+    Origin,
     read_current,
     read_manifest,
     write_current,
@@ -141,7 +142,8 @@ class ImageHandler:
         manifest = self._stored(event, prefix, wanted, making) if present is None else present
         with making.timed("put_ms"):
             if present is None or present.hlc < event.hlc:
-                manifest = self._settle_manifest(key, prefix, replace(manifest, hlc=event.hlc), blob)
+                newer = replace(manifest, hlc=event.hlc, origin=_origin(event))
+                manifest = self._settle_manifest(key, prefix, newer, blob)
             believed = None if present is None else Unread.UNREAD
             self._settle_pointer(event, key, life, manifest, believed=believed)
         return manifest, present is None
@@ -166,6 +168,8 @@ class ImageHandler:
             dominant_colour=rendered.dominant_colour,
             perceptual_hash=rendered.perceptual_hash,
             engine=self._engine,
+            origin=_origin(event),
+            focus=event.attributes.focus,
         )
 
     def _put(self, prefix: str, variant: RenderedVariant) -> Variant:
@@ -192,7 +196,8 @@ class ImageHandler:
             rival = None if present is None else self._readable(present, prefix, made.source_sha256)
             if present is None or rival is None:
                 return write_manifest(made)
-            return present if rival.hlc >= made.hlc else write_manifest(replace(rival, hlc=made.hlc))
+            newer = replace(rival, hlc=made.hlc, origin=made.origin)
+            return present if rival.hlc >= made.hlc else write_manifest(newer)
 
         data = settle(self._store, self._bucket, key, merge, content_type=CONTENT_TYPE, believed=believed)
         return read_manifest(data, self._bucket, prefix) or made
@@ -215,6 +220,10 @@ def _refuse_deleted(event: ImageUploaded, tombstone: int) -> None:
     if event.hlc < tombstone:
         message = f"the image was deleted at hlc {tombstone}, after this upload (hlc {event.hlc})"
         raise Permanent(Reason.IMAGE_DELETED, message)
+
+
+def _origin(event: ImageUploaded) -> Origin:
+    return Origin(event.source.bucket, event.source.key, event.source.version_id)
 
 
 def _source_facts(facts: Facts) -> SourceFacts:

@@ -12,7 +12,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.events import SourceFacts, Variant
+from schemas.events import FocusPoint, SourceFacts, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 VERSION: Final = 1
 CONTENT_TYPE: Final = "application/json"
 SENSELESS: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the original lay when the newest of the uploads came."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,10 @@ class Manifest:
     perceptual_hash: str = ""
     engine: Mapping[str, str] = field(default_factory=dict)
     """Versions of what rendered it; they explain, they invalidate nothing."""
+    origin: Origin | None = None
+    """None in manifests of releases before 0.2; with it the variants can be made again without asking Kafka."""
+    focus: FocusPoint | None = None
+    """The attribute that they were rendered with; it is part of the fingerprint where the recipe reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +89,8 @@ def write_manifest(manifest: Manifest) -> bytes:
             "dominant_colour": manifest.dominant_colour,
             "perceptual_hash": manifest.perceptual_hash,
             "engine": dict(sorted(manifest.engine.items())),
+            "origin": manifest.origin and {name: getattr(manifest.origin, name) for name in Origin.__slots__},
+            "focus": manifest.focus and {"x": manifest.focus.x, "y": manifest.focus.y},
         }
     )
 
@@ -95,6 +110,8 @@ def read_manifest(data: bytes, bucket: str, prefix: str) -> Manifest | None:
             dominant_colour=_text(plain["dominant_colour"]),
             perceptual_hash=_text(plain.get("perceptual_hash", "")),
             engine={_text(name): _text(version) for name, version in plain.get("engine", {}).items()},
+            origin=_origin(plain.get("origin")),
+            focus=_focus(plain.get("focus")),
         )
     except SENSELESS:
         return None
@@ -149,6 +166,22 @@ def _facts(plain: dict[str, Any]) -> SourceFacts:
         has_alpha=bool(plain["has_alpha"]),
         colour_space=_text(plain["colour_space"]),
     )
+
+
+def _origin(plain: dict[str, Any] | None) -> Origin | None:
+    if plain is None:
+        return None
+    return Origin(_text(plain["bucket"]), _text(plain["key"]), _text_or_none(plain["version_id"]))
+
+
+def _focus(plain: dict[str, Any] | None) -> FocusPoint | None:
+    return None if plain is None else FocusPoint(_share(plain["x"]), _share(plain["y"]))
+
+
+def _share(value: object) -> float:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise TypeError
+    return float(value)
 
 
 def _text(value: object) -> str:

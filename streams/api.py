@@ -72,7 +72,7 @@ class Subscriber(subscriber.Subscriber):
         start: Start,
         topics: Collection[Kind] = _READY_ONLY,
         tenants: str | Collection[str] | None = None,
-        replays: str = "include",
+        replays: str | Collection[str] = "all",
         on_error: Literal["park", "raise"] = "park",
         patience: Patience = _PATIENCE,
         session_s: float = 10.0,

@@ -144,7 +144,8 @@ class Run:
         if waiter is None:
             return 0
         answers = waiter.answers(timeout)
-        self.early |= {event.cause.event_id: event for event in answers if event.cause.event_id is not None}
+        own = [event for event in answers if event.cause.replay_id is None]  # a replay repeats the upload's event id
+        self.early |= {event.cause.event_id: event for event in own if event.cause.event_id is not None}
         return len(answers)
 
     def _await(self, waiter: Waiter, update: Callable[[int, str], None]) -> None:

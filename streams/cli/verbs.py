@@ -46,6 +46,7 @@ VERBS = (
     Verb("topics", MANAGE, "Create or check the topics."),
     Verb("schemas", MANAGE, "Register, check or list the event schemas."),
     Verb("recipes", MANAGE, "List, show, lint, explain or preview recipes."),
+    Verb("verify", MANAGE, "Render a sample again and compare it with what is stored."),
     Verb("offsets", MANAGE, "Set, show or rebuild the workers' positions."),
 )
 

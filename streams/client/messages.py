@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from schemas.record import Record
 
 REPLAY_HEADER: Final = "darkroom_replay_id"
+TYPE_HEADER: Final = "ce_type"
+"""Every worker writes it, together with the replay's headers if there is one: with it, no replay header means live."""
+
+ALL_REPLAYS: Final = ("all", "exclude", "only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +53,21 @@ class Wanted:
 
     tenants: frozenset[str] | None = None
     """None: all."""
-    replays: str = "include"
-    """``include``, ``exclude``, or the id of the one replay that is wanted."""
+    replays: str | frozenset[str] = "all"
+    """``all``, ``exclude``, ``only``, or the ids of the replays that are wanted, and of nothing else."""
 
     @classmethod
-    def of(cls, tenants: str | Collection[str] | None, replays: str) -> Self:
-        """Take one tenant, several, or None for all."""
+    def of(cls, tenants: str | Collection[str] | None, replays: str | Collection[str]) -> Self:
+        """Take one tenant, several, or None for all. Raise `ValueError` for a word that selects nothing."""
         several = [tenants] if isinstance(tenants, str) else tenants
-        return cls(None if several is None else frozenset(several), replays)
+        if isinstance(replays, str):
+            if replays not in ALL_REPLAYS:
+                message = f"replays is one of {', '.join(ALL_REPLAYS)} or a set of ids, not {replays!r}"
+                raise ValueError(message)
+        elif not replays:
+            raise ValueError('replays is an empty set, which selects nothing: for live traffic say "exclude"')
+        chosen = replays if isinstance(replays, str) else frozenset(replays)
+        return cls(None if several is None else frozenset(several), chosen)
 
     def maybe(self, record: Record) -> bool:
         """Say False if the headers alone show that it is not wanted: it need not be decoded then."""
@@ -64,7 +75,9 @@ class Wanted:
         tenant, replay = headers.get("tenant"), headers.get(REPLAY_HEADER)
         if tenant is not None and not self._takes_tenant(tenant.decode(errors="replace")):
             return False
-        return replay is None or self._takes_replay(replay.decode(errors="replace"))
+        if replay is None:
+            return TYPE_HEADER not in headers or self._takes_replay(None)
+        return self._takes_replay(replay.decode(errors="replace"))
 
     def surely(self, event: Output) -> bool:
         """Say whether the event itself is wanted; headers are only claims, and may be missing."""
@@ -74,6 +87,11 @@ class Wanted:
         return self.tenants is None or tenant in self.tenants
 
     def _takes_replay(self, replay_id: str | None) -> bool:
-        if self.replays == "include":
-            return True
-        return replay_id is None if self.replays == "exclude" else replay_id == self.replays
+        match self.replays:
+            case "all":
+                return True
+            case "exclude":
+                return replay_id is None
+            case "only":
+                return replay_id is not None
+        return replay_id in self.replays

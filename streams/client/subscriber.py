@@ -53,7 +53,7 @@ class Subscriber:
         start: Start,
         topics: Collection[Kind] = _READY_ONLY,
         tenants: str | Collection[str] | None = None,
-        replays: str = "include",
+        replays: str | Collection[str] = "all",
         on_error: Literal["park", "raise"] = "park",
         patience: Patience = _PATIENCE,
         session_s: float = 10.0,
@@ -62,7 +62,7 @@ class Subscriber:
         """Join the group. Raise `Unavailable` if no broker answers, `RefusedError` if a topic is missing.
 
         ``start``: where a NEW group begins, ``latest`` or ``earliest``; one that exists goes on where it was.
-        ``tenants``, ``replays`` (``include``, ``exclude``, or a replay id): what is wanted of these topics.
+        ``tenants``, ``replays`` (``all``, ``exclude``, ``only``, or a set of ids): what is wanted of them.
         ``on_error``: whether an event that can't be handled is parked, or raised and delivered again.
         ``session_s``: after how many seconds a member that died is replaced.
         ``revoke_s``: how long the handler of an event may hold up others that join; after that they get its partition,

@@ -70,6 +70,8 @@ class Waiter:
     def wait(self, event_ids: Iterable[UUID], timeout: float) -> Iterator[Output]:
         """Yield the answer to each of these events as it comes: one ready, failed or removed event for each.
 
+        Answers of replays are passed over. A replay repeats the event under its own id, so they name it as their cause,
+        but they may be of another recipe, or cancelled, and the event's own answer comes besides.
         ``timeout``: seconds for all of them; raise `WaitTimeoutError` with those still missing then.
         """
         missing = set(event_ids)
@@ -79,7 +81,7 @@ class Waiter:
             if left <= 0:
                 raise WaitTimeoutError(frozenset(missing), timeout)
             for event in self.answers(min(left, _SLICE_S)):
-                if event.cause.event_id in missing:
+                if event.cause.event_id in missing and event.cause.replay_id is None:
                     missing.discard(event.cause.event_id)
                     yield event
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from dataclasses import asdict, replace
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from schemas.codec import Codec
     from schemas.events import Event
     from streams.client.messages import Message
     from tests.client.world import World
@@ -188,19 +190,53 @@ def test_unwanted_tenants_are_not_even_decoded(world: World, group: str, tenant:
 
 @pytest.mark.parametrize(
     ("replays", "seen"),
-    [("include", {"live", "one", "two", "bare"}), ("exclude", {"live"}), ("replay-1", {"one"})],
+    [
+        ("all", {"live", "plain", "one", "two", "bare"}),
+        ("exclude", {"live", "plain"}),
+        ("only", {"one", "two", "bare"}),
+        ({"replay-1", "replay-9"}, {"one"}),
+        ({"replay-1", "replay-2"}, {"one", "two", "bare"}),
+    ],
 )
-def test_replays_are_wanted_or_not(world: World, group: str, tenant: str, replays: str, seen: set[str]) -> None:
-    """All, none, or one replay; by the header, and where that is missing by the event."""
+def test_replays_are_wanted_or_not(
+    world: World, group: str, tenant: str, replays: str | set[str], seen: set[str]
+) -> None:
+    """All, none, only they, or some; by the header, undecoded, and where headers are missing by the event."""
+    codec = CountingCodec(world.parts.codec)
     one, two = (Replay(f"replay-{number}", "images.uploaded", 0, 1) for number in (1, 2))
-    with world.subscriber(group, tenants=tenant, replays=replays) as subscriber:
+    with world.having(codec=codec).subscriber(group, tenants=tenant, replays=replays) as subscriber:
         for image_id, replay, in_header in (("one", one, True), ("two", two, True), ("bare", two, False)):
             cause = Cause("images.replay", 0, 1, uuid4(), replay.replay_id)
-            world.say(ready(tenant, image_id, cause=cause), headers=replay_headers(replay) if in_header else ())
+            event = ready(tenant, image_id, cause=cause)
+            world.say(event, headers=replay_headers(replay)) if in_header else world.say_bare(event)
         world.say(ready(tenant, "live"))
+        world.say_bare(ready(tenant, "plain"))
 
         assert {message.event.image_id for message in take(subscriber, len(seen))} == seen
         assert subscriber.poll(SOON_S) is None
+    assert codec.decoded[tenant] == len(seen | {"bare", "plain"}), "only what has no headers is decoded in vain"
+
+
+@pytest.mark.parametrize(("replays", "says"), [("include", "all, exclude, only"), (set(), "empty set")])
+def test_a_choice_of_replays_that_selects_nothing_is_refused(
+    world: World, group: str, replays: str | set[str], says: str
+) -> None:
+    """A slip of the pen must not pass every event over."""
+    with pytest.raises(ValueError, match=says):
+        Subscriber(world.parts, group=group, start="latest", replays=replays)
+
+
+class CountingCodec:
+    """A codec that counts what it decodes, by tenant: others speak on the same topics."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self.decoded: Counter[str | None] = Counter()
+
+    def decode(self, topic: str, value: bytes | None) -> Event:
+        event = self._codec.decode(topic, value)
+        self.decoded[event.tenant] += 1
+        return event
 
 
 def test_a_registry_outage_is_waited_for(world: World, group: str, tenant: str) -> None:

@@ -41,6 +41,17 @@ def test_answers_are_told_from_others(world: World, tenant: str) -> None:
     assert isinstance(answers[second], ImageReady)
 
 
+def test_the_answer_of_a_replay_is_not_the_upload_s_own(world: World, tenant: str) -> None:
+    """A replay that overtakes the upload repeats its event id; it may be cancelled, or of another recipe."""
+    asked = uuid4()
+    with Waiter(world.parts) as waiter:
+        world.say(failed(tenant, "1", cause=Cause("images.replay", 0, 1, asked, "spring")))
+        world.say(ready(tenant, "1", cause=answering(asked)))
+        (answer,) = waiter.wait([asked], QUICK_S)
+
+    assert isinstance(answer, ImageReady)
+
+
 def test_an_answer_is_heard_from_the_moment_the_waiter_is_made(world: World, tenant: str) -> None:
     """However long it takes until somebody waits; what was said before is not heard."""
     before, after = uuid4(), uuid4()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.manifest import Current, Manifest, read_current, read_manifest, write_current, write_manifest
-from schemas.events import SourceFacts, Variant
+from processors.manifest import Current, Manifest, Origin, read_current, read_manifest, write_current, write_manifest
+from schemas.events import FocusPoint, SourceFacts, Variant
 from streams.adapters.directory_paths import is_key, to_folders, to_key, to_path
 
 PREFIX = "acme/cat/00000000000000000000/0123456789abcdef/fedcba9876543210/"
@@ -28,6 +29,8 @@ MANIFEST = Manifest(
     dominant_colour="#a0b1c2",
     perceptual_hash="00ff00ff12345678",
     engine={"libvips": "8.18.7"},
+    origin=Origin("uploads", "acme/cat.jpg", "v1"),
+    focus=FocusPoint(0.25, 1.0),
 )
 CURRENT = Current(7, 3, f"{PREFIX}manifest.json", "0" * 64, "web", "fedcba9876543210")
 JSON = st.recursive(
@@ -43,6 +46,14 @@ def test_a_manifest_is_read_as_it_was_written() -> None:
     moved = read_manifest(write_manifest(MANIFEST), "elsewhere", PREFIX)
     assert moved is not None
     assert {variant.bucket for variant in moved.variants} == {"elsewhere"}
+
+
+def test_a_manifest_of_a_release_before_is_read() -> None:
+    """It names neither its original nor the focus."""
+    plain = json.loads(write_manifest(MANIFEST))
+    old = {name: value for name, value in plain.items() if name not in {"origin", "focus"}}
+    expected = replace(MANIFEST, origin=None, focus=None)
+    assert read_manifest(json.dumps(old).encode(), "darkroom", PREFIX) == expected
 
 
 @pytest.mark.parametrize("current", [CURRENT, Current(7, 7, None)])

@@ -192,8 +192,9 @@ class World:
         return ImageDeleted(uuid5(IDS, f"delete {hlc}"), self.tenant, self.image_id, NOON, hlc, "asked for")
 
     def objects(self) -> dict[str, bytes]:
-        """Return everything about the image."""
-        return {key: self.bytes_of(key) for key in self.store.list(self.bucket, "")}
+        """Return everything about the image; manifests name the upload bucket, which each world calls its own."""
+        own, common = self.uploads.encode(), UPLOADS.encode()
+        return {key: self.bytes_of(key).replace(own, common) for key in self.store.list(self.bucket, "")}
 
     def bytes_of(self, key: str) -> bytes:
         """Return one object that must be there."""
