@@ -125,17 +125,27 @@ class Promises:
         self._open -= {p for p in self._open if p[:2] == partition and p[2] < offset}
 
     def begun_again(self, partition: TopicPartition, offset: int, *, known: frozenset[int]) -> None:
-        """An operator set the position; what is not ``known`` as done behind it may be answered once more."""
+        """An operator set the position: what is not ``known`` as done behind it may be answered once more.
+
+        What an earlier choice (to begin at the latest) passed over and this one does not, is to be answered again.
+        """
         self.observe()
         if known:
             self._rebuilt.add(partition)
         for place in [p for p in self.inputs if p[:2] == partition]:
             if place[2] < offset:
                 self._open.discard(place)
-            elif place[2] not in known and self.answers[place]:
-                self._most[place] += 1
-                for topic in self._work.outputs:
-                    self._orders.pop((place[0], self.inputs[place].key, topic), None)
+            elif place[2] not in known and place not in self._open:  # answered already, or passed over until now
+                self._again(place)
+
+    def _again(self, place: Place) -> None:
+        """This input lies behind the position again: after answers to later records of its key, if need be."""
+        if self.answers[place]:
+            self._most[place] += 1
+        elif place[2] >= self._cluster.log(TopicPartition(*place[:2])).start:
+            self._open.add(place)
+        for topic in self._work.outputs:
+            self._orders.pop((place[0], self.inputs[place].key, topic), None)
 
     # --- the end -------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,11 @@ def test_every_promise_is_kept_whatever_goes_wrong(first: int) -> None:
         assert Schedule(seed).run() == [], f"just simulate --seed {seed}"
 
 
-@pytest.mark.parametrize("seed", [5249], ids=["a finished record right behind what was polled"])
+@pytest.mark.parametrize(
+    "seed",
+    [5249, 7960],
+    ids=["a finished record right behind what was polled", "positions rebuilt before records passed over earlier"],
+)
 def test_schedules_that_once_found_a_mistake(seed: int) -> None:
     """What a schedule has found stays found."""
     assert Schedule(seed).run() == []
