@@ -139,7 +139,7 @@ class Promises:
                 self._again(place)
 
     def _again(self, place: Place) -> None:
-        """This input lies behind the position again: after answers to later records of its key, if need be."""
+        """An input that lies behind the position again: after answers to later records of its key, if need be."""
         if self.answers[place]:
             self._most[place] += 1
         elif place[2] >= self._cluster.log(TopicPartition(*place[:2])).start:
